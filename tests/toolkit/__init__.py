@@ -1,0 +1,3 @@
+"""Tests of the ground that both programs share."""
+
+from __future__ import annotations
