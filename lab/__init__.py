@@ -1,0 +1,1 @@
+"""A small ML platform to break: components, load, changes, and faults with their truth."""

@@ -1,0 +1,1 @@
+"""Tests of the stack: finding its programs, fitting its files, running it."""
