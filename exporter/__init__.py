@@ -1,0 +1,1 @@
+"""The junior agents: they ask ML endpoints real questions and export what they saw."""

@@ -1,0 +1,170 @@
+"""The junior agent: collect, preprocess, check, record, on its own interval."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import zlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+import structlog
+
+from exporter.budget import cost_tokens
+from exporter.excerpt import excerpt, secrets_of
+from exporter.instruments import Instruments
+from exporter.native import Watch
+from exporter.probe import Question
+from exporter.record import TargetRecord
+from exporter.run import Run, perform
+from exporter.target import Outcome, Skip, State
+from exporter.transport import Transport
+from exporter.verdict import LATE_REASONS, NativeView, Seen, decide
+
+log = structlog.get_logger(__name__)
+
+_JITTER_RATIO = 0.05
+_WATCH_RATIO = 1 / 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What all agents share; clocks, sleep and chance are given, so that tests own them."""
+
+    transport: Transport
+    instruments: Instruments
+    clock: Callable[[], float] = time.monotonic
+    wall_clock: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = field(default=random.random)
+
+
+class JuniorAgent:
+    """Watches one target and keeps its record."""
+
+    def __init__(self, record: TargetRecord, around: Surroundings) -> None:
+        self.record = record
+        self._around = around
+        self._turn = count()
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self.record.target.name or ""
+
+    async def work(self) -> None:
+        """Run at each interval, until cancelled; the start is spread over the first interval."""
+        around, interval = self._around, self.record.target.interval_seconds
+        planned = around.clock() + interval * spread(self.name)
+        while True:
+            await around.sleep(max(0.0, planned - around.clock()))
+            around.instruments.lateness.observe(max(0.0, around.clock() - planned))
+            await self.run_once()
+            jitter = interval * _JITTER_RATIO * (around.chance() - 0.5)
+            planned += interval + jitter
+            # A run that is late starts at once; one that is late by an interval is left out.
+            missed = int(max(0.0, around.clock() - planned) // interval)
+            around.instruments.dropped.inc(missed)
+            planned += interval * missed
+
+    async def run_once(self) -> None:
+        """Make one run and record it, or record that it was skipped."""
+        record, around = self.record, self._around
+        watch = self._watch()
+        skip = await self._skip(watch)
+        if skip is not None:
+            record.skip(skip, now=around.clock())
+            return
+        question = record.questions[next(self._turn) % len(record.questions)]
+        run, native = await self._watched(question, watch)
+        record.budget.spend(cost_tokens(run.observation, question.text), around.wall_clock())
+        record.judge(question, run.reason)
+        state = decide(
+            Seen(
+                reason=run.reason,
+                over_limit=run.over_limit,
+                buffered=bool(run.observation.stream_buffered),
+                required_under=record.under(optional=False),
+                optional_under=record.under(optional=True),
+                retry_after=run.observation.retry_after_seconds is not None,
+                native=native,
+            )
+        )
+        before = record.state(around.clock())
+        record.finish(self._outcome(run, state), now=around.clock())
+        if state is not before:
+            log.info("state changed", target=self.name, state=state, before=before)
+
+    def _watch(self) -> Watch | None:
+        target = self.record.target
+        if target.native is None:
+            return None
+        return Watch(
+            native=target.native,
+            transport=self._around.transport,
+            clock=self._around.clock,
+            period_seconds=target.timeout_seconds * _WATCH_RATIO,
+        )
+
+    async def _skip(self, watch: Watch | None) -> Skip | None:
+        """Say why no run is made now; the queue is looked at only where a limit is set."""
+        if not self.record.budget.allows(self._around.wall_clock()):
+            return Skip.BUDGET
+        budget = self.record.target.budget
+        if watch is None or budget is None or budget.skip_if_waiting_over is None:
+            return None
+        waiting = (await watch.look()).waiting
+        return Skip.WAITING if (waiting or 0) > budget.skip_if_waiting_over else None
+
+    async def _watched(
+        self, question: Question, watch: Watch | None
+    ) -> tuple[Run, NativeView | None]:
+        """Make the run, looking at the native metrics meanwhile where there are any."""
+        target, transport = self.record.target, self._around.transport
+        if watch is None:
+            return await perform(target, question, transport), None
+        looking = asyncio.create_task(watch.keep_looking(), name=f"native:{self.name}")
+        try:
+            run = await perform(target, question, transport)
+        finally:
+            looking.cancel()
+            await asyncio.wait({looking})  # unlike `await looking`, tells our cancellation from its
+        return run, await watch.conclude() if run.reason in LATE_REASONS else None
+
+    def _outcome(self, run: Run, state: State) -> Outcome:
+        return outcome_of(
+            run,
+            state=state,
+            finished_timestamp_seconds=self._around.wall_clock(),
+            secrets=secrets_of(self.record.target.auth),
+        )
+
+
+def outcome_of(
+    run: Run, *, state: State, finished_timestamp_seconds: float, secrets: tuple[str, ...]
+) -> Outcome:
+    """Make the record of a run; its excerpt is cleaned and masked."""
+    exchange = run.exchange
+    text = run.observation.answer or run.observation.reasoning
+    return Outcome(
+        canary=run.question.canary,
+        prompt=run.question.prompt,
+        finished_timestamp_seconds=finished_timestamp_seconds,
+        observation=run.observation,
+        reason=run.reason,
+        state=state,
+        checks=run.checks,
+        phases={} if exchange is None else exchange.times.phases(),
+        certificate_expiry_timestamp_seconds=(
+            None if exchange is None else exchange.certificate_expiry_timestamp_seconds
+        ),
+        detail=run.detail,
+        excerpt=excerpt(text, secrets),
+    )
+
+
+def spread(name: str) -> float:
+    """Return the part of an interval after which a target starts, the same at every start."""
+    return zlib.crc32(name.encode()) / 2**32

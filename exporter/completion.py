@@ -1,0 +1,163 @@
+"""Streamed chat completions: events -> what was said, when, and how it ended; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from exporter.sse import Event
+from exporter.target import Reason
+
+# A whole answer in one read says "buffered" only when it is longer than what a quick engine
+# produces between two wake-ups of ours.
+_BUFFERED_TOKENS = 8
+
+
+@dataclass(kw_only=True, slots=True)
+class Completion:
+    """What the events of one stream have said so far; grows event by event."""
+
+    answer: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    token_times: list[float] = field(default_factory=list)
+    first_answer_at: float | None = None
+    tool_calls: int = 0
+    finish_reason: str | None = None
+    served_model: str | None = None
+    fingerprint: str | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    done: bool = False
+    events: int = 0
+    reason: Reason | None = None
+    detail: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream said that the answer is whole."""
+        return self.done or self.finish_reason is not None
+
+    def time_per_output_token_seconds(self) -> float | None:
+        """(end - first token) / (output tokens - 1), from usage; absent under two tokens.
+
+        The end is the last token's chunk, so that a trailing usage chunk does not lengthen it.
+        """
+        if self.output_tokens is None or self.output_tokens < 2 or not self.token_times:
+            return None
+        return (self.token_times[-1] - self.token_times[0]) / (self.output_tokens - 1)
+
+    def chunk_gap_max_seconds(self) -> float | None:
+        """Longest wait between two chunks with tokens; absent under two."""
+        pairs = zip(self.token_times, self.token_times[1:], strict=False)
+        return max((after - before for before, after in pairs), default=None)
+
+    def buffered(self) -> bool | None:
+        """Whether the whole answer came in one read; absent for answers too short to tell."""
+        tokens = max(self.output_tokens or 0, len(self.token_times))
+        if tokens < _BUFFERED_TOKENS or not self.token_times:
+            return None
+        return self.token_times[0] == self.token_times[-1]
+
+
+def read_stream(events: Iterable[Event]) -> Completion:
+    """Read a stream's events to its `[DONE]`, its error or its end."""
+    said = Completion()
+    for event in events:
+        said.events += 1
+        if event.data.strip() == "[DONE]":
+            said.done = True
+            break
+        _read(said, event)
+        if said.reason is not None:
+            break
+    return said
+
+
+def read_whole(body: bytes, at: float) -> Completion:
+    """Read an answer that was not streamed although a stream was asked for."""
+    said = Completion()
+    _read(said, Event(at=at, data=body.decode("utf-8", "replace")))
+    if said.reason is None and said.finish_reason is None and not said.token_times:
+        said.reason, said.detail = Reason.SCHEMA, "the answer is no chat completion"
+    return said
+
+
+def _read(said: Completion, event: Event) -> None:
+    try:
+        document = orjson.loads(event.data)
+    except orjson.JSONDecodeError:
+        if not event.whole:
+            return  # cut off by the stream's end, which is told elsewhere
+        said.reason, said.detail = Reason.BAD_JSON, "the answer is not JSON"
+        return
+    if not isinstance(document, dict):
+        said.reason, said.detail = Reason.SCHEMA, "an event is no object"
+        return
+    if document.get("error") or document.get("object") == "error":
+        said.reason, said.detail = Reason.STREAM_ERROR, "an error in a 200 answer"
+        return
+    said.served_model = _text(document.get("model")) or said.served_model
+    said.fingerprint = _text(document.get("system_fingerprint")) or said.fingerprint
+    _read_usage(said, document.get("usage"))
+    choices = document.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        _read_choice(said, choices[0], event.at)
+
+
+def _read_usage(said: Completion, usage: Any) -> None:
+    if isinstance(usage, dict):
+        said.prompt_tokens = _count(usage.get("prompt_tokens"), said.prompt_tokens)
+        said.output_tokens = _count(usage.get("completion_tokens"), said.output_tokens)
+
+
+def _read_choice(said: Completion, choice: Mapping[str, Any], at: float) -> None:
+    said.finish_reason = _text(choice.get("finish_reason")) or said.finish_reason
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        delta = choice.get("message")
+    if not isinstance(delta, dict):
+        return
+    answer, thinking = _content(delta.get("content"))
+    # DeepSeek and older vLLM say reasoning_content, vLLM since 0.19 and OpenRouter reasoning.
+    thinking += _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
+    calls = delta.get("tool_calls")
+    called = len(calls) if isinstance(calls, list) else 0
+    said.tool_calls += called
+    if answer:
+        said.answer.append(answer)
+    if thinking:
+        said.reasoning.append(thinking)
+    if answer or thinking or called:
+        said.token_times.append(at)
+    if (answer or called) and said.first_answer_at is None:
+        said.first_answer_at = at
+
+
+def _content(content: Any) -> tuple[str, str]:
+    """Split a delta's content into answer and thinking; Mistral sends a list of typed parts."""
+    if not isinstance(content, list):
+        return _text(content), ""
+    answer, thinking = "", ""
+    for part in content:
+        if not isinstance(part, dict):
+            continue
+        answer += _text(part.get("text"))
+        inner = part.get("thinking")
+        if isinstance(inner, list):
+            thinking += "".join(_text(each.get("text")) for each in inner if isinstance(each, dict))
+        else:
+            thinking += _text(inner)
+    return answer, thinking
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: Any, otherwise: int | None) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31:
+        return value
+    return otherwise

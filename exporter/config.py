@@ -1,0 +1,198 @@
+"""Reads the configuration: strict, with file and line in every error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+from pydantic import Field, model_validator
+
+import exporter.checks
+import exporter.probes  # noqa: F401 - registers the kinds
+from exporter.probe import probe_of, probes
+from exporter.target import (
+    DEFAULT_INTERVAL_SECONDS,
+    DEFAULT_TIMEOUT_SECONDS,
+    Interval,
+    Name,
+    Target,
+    Timeout,
+)
+from toolkit import settings
+from toolkit.settings import Settings, fault
+
+_PATTERN = re.compile(r"(\[[0-9a-fA-F:.*]+\]|[A-Za-z0-9._*-]+)(:[0-9*]{1,5})?")
+_DAY_SECONDS = 86_400
+_ONLY_IN_TARGETS = ("name", "url", "interval", "labels", "native", "budget")
+
+Place = tuple[str | int, ...]
+
+
+class Defaults(Settings):
+    """What a target takes that does not say otherwise."""
+
+    interval: Interval = Field(DEFAULT_INTERVAL_SECONDS, description="between two runs' starts")
+    timeout: Timeout = Field(DEFAULT_TIMEOUT_SECONDS, description="of one run")
+
+
+class File(Settings):
+    """The whole file."""
+
+    defaults: Defaults = Field(Defaults(), description="for targets and probe modules")
+    targets: tuple[Annotated[Target, probes.by_kind()], ...] = Field(
+        (), description="what is watched"
+    )
+    probe_modules: Mapping[Name, Annotated[Target, probes.by_kind()]] = Field(
+        default_factory=dict, description="what /probe?module=&target= may do"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> File:
+        """Check what no single setting can tell; all faults at once."""
+        found = [*_nothing(self), *_targets(self), *_duplicates(self), *_modules(self)]
+        if found:
+            details: list[Any] = [
+                {"type": fault(problem, remedy), "loc": place, "input": None}
+                for place, problem, remedy in found
+            ]
+            raise pydantic.ValidationError.from_exception_data("File", details, hide_input=True)
+        return self
+
+
+_Faults = Iterator[tuple[Place, str, str]]
+
+
+def _nothing(file: File) -> _Faults:
+    if not file.targets and not file.probe_modules:
+        yield ("targets",), "nothing to watch", "add a target or a probe module"
+
+
+def _targets(file: File) -> _Faults:
+    for index, target in enumerate(file.targets):
+        place = ("targets", index)
+        if target.name is None:
+            yield (*place, "name"), "no name is set", "add `name`"
+        if target.url is None:
+            yield (*place, "url"), "no url is set", "add `url`"
+        if target.allow_targets:
+            yield (
+                (*place, "allow_targets"),
+                "is for probe modules only",
+                "remove it; a target has its url",
+            )
+        yield from _times(file, target, place)
+        budget = target.budget
+        if budget and budget.skip_if_waiting_over is not None and target.native is None:
+            yield (
+                (*place, "budget", "skip_if_waiting_over"),
+                "nobody tells how many wait",
+                "add `native` or remove it",
+            )
+
+
+def _times(file: File, target: Target, place: Place) -> _Faults:
+    interval = target.interval or file.defaults.interval
+    timeout = target.timeout or file.defaults.timeout
+    if timeout > interval:
+        yield (
+            (*place, "timeout"),
+            f"the timeout ({timeout:g} s) is over the interval ({interval:g} s)",
+            "shorten it or run less often",
+        )
+
+
+def _duplicates(file: File) -> _Faults:
+    first: dict[str, int] = {}
+    for index, target in enumerate(file.targets):
+        if target.name is not None and first.setdefault(target.name, index) != index:
+            yield (
+                ("targets", index, "name"),
+                f"{target.name!r} is the name of targets[{first[target.name]}] too",
+                "give each its own",
+            )
+
+
+def _modules(file: File) -> _Faults:
+    for name, module in file.probe_modules.items():
+        place = ("probe_modules", name)
+        for field in _ONLY_IN_TARGETS:
+            if field in module.model_fields_set:
+                yield (*place, field), "is for targets only", "remove it from the module"
+        if not module.allow_targets:
+            yield (
+                (*place, "allow_targets"),
+                "no host is allowed",
+                "list in `allow_targets` which may be asked, `*` for any part",
+            )
+        for index, pattern in enumerate(module.allow_targets):
+            yield from _pattern(pattern, (*place, "allow_targets", index), module)
+
+
+def _pattern(pattern: str, place: Place, module: Target) -> _Faults:
+    if not _PATTERN.fullmatch(pattern):
+        yield place, "not a host pattern", "write host or host:port, `*` for any part"
+    elif module.auth is not None and pattern.partition(":")[0] == "*":
+        yield place, "credentials would go to any host", "name the hosts that may have them"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """The configuration as it is run: defaults filled in."""
+
+    targets: tuple[Target, ...]
+    modules: Mapping[str, Target]
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what is allowed but likely unwanted."""
+        for target in self.targets:
+            yield from _tls_warnings(target)
+            planned = _planned_tokens_per_day(target)
+            allowed = target.budget.tokens_per_day if target.budget else None
+            if allowed is not None and planned > allowed:
+                yield (
+                    f"{target.name}: the runs planned may cost {planned} tokens a day, the budget"
+                    f" is {allowed}; some will be skipped"
+                )
+
+
+def _tls_warnings(target: Target) -> Iterator[str]:
+    """Tell of a CA file that is not there: others may write it later."""
+    ca_file = target.tls.ca_file if target.tls else None
+    if ca_file is not None and not ca_file.is_file():
+        yield f"{target.name}: tls.ca_file {ca_file} is not there; its runs will fail"
+
+
+def _planned_tokens_per_day(target: Target) -> int:
+    costs = [question.cost_tokens for question in probe_of(target).questions()]
+    runs = _DAY_SECONDS / target.interval_seconds
+    return round(runs * sum(costs) / len(costs))
+
+
+def load(path: Path, *, environ: Mapping[str, str]) -> Config:
+    """Load the file.
+
+    Raises ConfigError with every problem in it.
+    """
+    file = settings.load(path, File, environ=environ)
+    return Config(
+        targets=tuple(_filled(target, file.defaults) for target in file.targets),
+        modules={name: _filled(each, file.defaults) for name, each in file.probe_modules.items()},
+    )
+
+
+def _filled(target: Target, defaults: Defaults) -> Target:
+    return target.model_copy(
+        update={
+            "interval": target.interval or defaults.interval,
+            "timeout": target.timeout or defaults.timeout,
+        }
+    )
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the file, for editors."""
+    return File.model_json_schema()

@@ -1,0 +1,96 @@
+"""What the kinds over HTTP share: building a request, and reading a status."""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import time
+from collections.abc import Callable, Collection, Mapping
+from urllib.parse import urlsplit
+
+from exporter.address import literal
+from exporter.target import Auth, Exchange, Reason, Target
+from exporter.transport import Request
+
+
+def request_of(  # noqa: PLR0913 - each is a field of Request
+    target: Target,
+    *,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    stall_seconds: float | None = None,
+    follow_redirects: bool = False,
+    heard: Callable[[bytes], bool] | None = None,
+) -> Request:
+    """Build a target's request, credentials and limits included.
+
+    Raises SecretError when a credential cannot be read.
+    """
+    named = literal(urlsplit(target.url or "").hostname or "")
+    may = frozenset() if target.allow_targets or named is None else frozenset({str(named)})
+    return Request(
+        method=method,
+        url=url,
+        headers={**headers, **authorization(target.auth)},
+        body=body,
+        timeout_seconds=target.timeout_seconds,
+        stall_seconds=stall_seconds,
+        limit_bytes=target.response_limit_bytes,
+        tls=target.tls,
+        follow_redirects=follow_redirects,
+        named=may | named_addresses(target.allow_targets),
+        heard=heard,
+    )
+
+
+def named_addresses(patterns: Collection[str]) -> frozenset[str]:
+    """Return the addresses among `allow_targets` that are written out, port left out."""
+    hosts = (urlsplit(f"//{pattern}").hostname or "" for pattern in patterns if "*" not in pattern)
+    found = (literal(host) for host in hosts)
+    return frozenset(str(address) for address in found if address is not None)
+
+
+def authorization(auth: Auth | None) -> dict[str, str]:
+    """Return the Authorization header of some credentials, read anew."""
+    if auth is None:
+        return {}
+    if auth.bearer is not None:
+        return {"Authorization": f"Bearer {auth.bearer.reveal()}"}
+    if auth.basic is None:
+        return {}
+    pair = f"{auth.basic.username}:{auth.basic.password.reveal()}"
+    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+def refusal(exchange: Exchange, valid_status: Collection[int] = ()) -> tuple[Reason, str] | None:
+    """Say why an exchange is no answer to read: the transport's failure or the status.
+
+    Without `valid_status` any 2xx is valid. Returns None for an answer.
+    """
+    if exchange.failure is not None:
+        return exchange.failure, exchange.detail
+    status = exchange.status or 0
+    if status in valid_status if valid_status else 200 <= status < 300:
+        return None
+    return _reason_of(status), f"status {status}"
+
+
+def _reason_of(status: int) -> Reason:
+    by_status = {401: Reason.AUTH, 403: Reason.AUTH, 429: Reason.RATE_LIMITED}
+    by_class = {3: Reason.REDIRECT, 4: Reason.HTTP_4XX, 5: Reason.HTTP_5XX}
+    return by_status.get(status, by_class.get(status // 100, Reason.PROTOCOL))
+
+
+def retry_after_seconds(exchange: Exchange, now: Callable[[], float] = time.time) -> float | None:
+    """Read Retry-After of a 429 or 503: seconds or a date (RFC 9110, section 10.2.3)."""
+    text = exchange.headers.get("retry-after", "")
+    if exchange.status not in {429, 503} or not text:
+        return None
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,94 @@
+"""The exporter's own metrics and its process's, through prometheus-client."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator, Mapping
+
+import prometheus_client
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.openmetrics import exposition as openmetrics_exposition
+from prometheus_client.registry import Collector
+
+from toolkit.arguments import version
+
+_LATENESS_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+
+
+class Instruments:
+    """What the exporter counts of itself."""
+
+    def __init__(self) -> None:
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry = prometheus_client.CollectorRegistry()
+        prometheus_client.ProcessCollector(registry=registry)
+        prometheus_client.PlatformCollector(registry=registry)
+        prometheus_client.GCCollector(registry=registry)
+        prometheus_client.Gauge(
+            "vigie_exporter_build_info",
+            "Always 1; what runs.",
+            ("version", "python_version"),
+            registry=registry,
+        ).labels(version(), platform.python_version()).set(1)
+        self.reload_successful = prometheus_client.Gauge(
+            "vigie_exporter_config_last_reload_successful",
+            "Whether the last load of the configuration succeeded (1) or not (0).",
+            registry=registry,
+        )
+        self.reload_success_timestamp = prometheus_client.Gauge(
+            "vigie_exporter_config_last_reload_success_timestamp_seconds",
+            "When the configuration was last loaded.",
+            registry=registry,
+        )
+        self.lateness = prometheus_client.Histogram(
+            "vigie_exporter_run_lateness_seconds",
+            "How long after its planned time a run started.",
+            buckets=_LATENESS_BUCKETS,
+            registry=registry,
+        )
+        self.dropped = prometheus_client.Counter(
+            "vigie_exporter_runs_dropped_total",
+            "Planned runs left out because the one before had not ended.",
+            registry=registry,
+        )
+        self.requests = prometheus_client.Counter(
+            "vigie_exporter_probe_requests_total",
+            "Requests to /probe, by what came of them (ran, refused, busy).",
+            ("result",),
+            registry=registry,
+        )
+        for result in ("ran", "refused", "busy"):
+            self.requests.labels(result)
+
+    def watch_fleet(
+        self, targets: Callable[[], int], deaths: Callable[[], Mapping[str, int]]
+    ) -> None:
+        """Read the number of targets and the agents' deaths whenever metrics are asked for."""
+        self.registry.register(_FleetCollector(targets, deaths))
+
+    def render(self, *, openmetrics: bool) -> bytes:
+        """Return all of it; OpenMetrics with its `# EOF`."""
+        if openmetrics:
+            text = openmetrics_exposition.generate_latest(self.registry)  # type: ignore[no-untyped-call]
+            return bytes(text)
+        return prometheus_client.generate_latest(self.registry)
+
+
+class _FleetCollector(Collector):
+    """What is read from the fleet rather than counted here."""
+
+    def __init__(self, targets: Callable[[], int], deaths: Callable[[], Mapping[str, int]]) -> None:
+        self._targets = targets
+        self._deaths = deaths
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families."""
+        gauge = GaugeMetricFamily("vigie_exporter_targets", "Targets configured.")
+        gauge.add_metric([], self._targets())
+        yield gauge
+        counter = CounterMetricFamily(
+            "vigie_exporter_agent_deaths",
+            "Times that an agent died and was started again; a defect of this program.",
+        )
+        counter.add_metric([], sum(self._deaths().values()))
+        yield counter

@@ -1,0 +1,265 @@
+"""What is kept of one target: counters since the start, and the last run's measurements."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporter import metrics
+from exporter.budget import TokenBudget
+from exporter.check import checks
+from exporter.excerpt import clean
+from exporter.histogram import Histogram
+from exporter.metrics import Family, Sample
+from exporter.probe import Question, probe_of, probes
+from exporter.target import Observation, Outcome, Skip, State, Target
+from exporter.verdict import ANSWER_REASONS, is_under
+
+KEPT_FAILURES = 10
+_STALE_INTERVALS = 3
+_CONFIRMATIONS = 3
+_MODEL_CHARACTERS = 100
+_PROMPT_FAMILIES = (metrics.FIRST_TOKEN, metrics.FIRST_ANSWER, metrics.PER_TOKEN)
+
+Samples = Mapping[Family, tuple[Sample, ...]]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Model:
+    """The served model and the candidate that may replace it."""
+
+    current: tuple[str, str] | None = None
+    candidate: tuple[str, str] | None = None
+    seen: int = 0
+    changes: int = 0
+
+    def hear(self, observation: Observation) -> None:
+        """Note who says to have answered; another is believed after three answers in a row."""
+        if not observation.served_model:
+            return
+        heard = (_label(observation.served_model), _label(observation.fingerprint or ""))
+        if self.current is None or heard == self.current:
+            self.current, self.candidate, self.seen = heard, None, 0
+            return
+        self.seen = self.seen + 1 if heard == self.candidate else 1
+        self.candidate = heard
+        if self.seen >= _CONFIRMATIONS:
+            self.current, self.candidate, self.seen = heard, None, 0
+            self.changes += 1
+
+
+def _label(text: str) -> str:
+    """Make outside text fit to be a label's value: clean, short, on one line."""
+    return " ".join(clean(text, _MODEL_CHARACTERS).split())
+
+
+class TargetRecord:
+    """One target's figures; `version` rises with each change, so that renderings can be kept.
+
+    `now` is monotonic seconds here; timestamps in outcomes are unix seconds.
+    """
+
+    def __init__(self, target: Target, *, now: float) -> None:
+        self.target = target
+        self.questions = probe_of(target).questions()
+        self.budget = TokenBudget(
+            tokens_per_day=target.budget.tokens_per_day if target.budget else None
+        )
+        self.failures: deque[Outcome] = deque(maxlen=KEPT_FAILURES)
+        self.last: Outcome | None = None
+        self.version = 0
+        self.last_run_timestamp_seconds: float | None = None
+        self._state = State.UNKNOWN
+        self._finished_at = now
+        self._counts: Counter[tuple[Family, str]] = Counter()
+        self._histograms: dict[tuple[Family, str], Histogram] = {}
+        self._canaries: dict[str, deque[bool]] = {}
+        self._model = _Model()
+        self._certificate_expiry: float | None = None
+        self._start_from_zero()
+
+    def adopt(self, target: Target, *, now: float) -> None:
+        """Go on with changed settings of the same kind: counters stay, the state is unknown."""
+        self.target = target
+        self.questions = probe_of(target).questions()
+        self.budget.tokens_per_day = target.budget.tokens_per_day if target.budget else None
+        names = {question.canary for question in self.questions}
+        self._canaries = {name: runs for name, runs in self._canaries.items() if name in names}
+        self.last, self._state, self._finished_at = None, State.UNKNOWN, now
+        self._start_from_zero()
+        self.version += 1
+
+    def _start_from_zero(self) -> None:
+        for family in (metrics.RUNS, metrics.FAILURES):
+            self._counts[family, ""] += 0
+        for check in sorted({checks.kind_of(c) for q in self.questions for c in q.checks}):
+            self._counts[metrics.CHECKS, check] += 0
+            self._counts[metrics.CHECK_FAILURES, check] += 0
+        self._histograms.setdefault((metrics.DURATION, ""), Histogram(metrics.DURATION.buckets))
+        for prompt in sorted({q.prompt for q in self.questions if q.prompt is not None}):
+            for family in _PROMPT_FAMILIES:
+                self._histograms.setdefault((family, prompt), Histogram(family.buckets))
+            for direction in ("prompt", "output"):
+                self._counts[metrics.TOKENS, direction] += 0
+        for question in self.questions:
+            kept = deque(self._canaries.get(question.canary, ()), maxlen=question.required.among)
+            self._canaries[question.canary] = kept
+
+    def judge(self, question: Question, outcome_reason: object) -> None:
+        """Count an answer for or against its canary; a run without an answer counts for none."""
+        if outcome_reason is None or outcome_reason in ANSWER_REASONS:
+            self._canaries[question.canary].append(outcome_reason is None)
+
+    def under(self, *, optional: bool) -> bool:
+        """Say whether any canary, required or optional, is under its k of n."""
+        return any(
+            is_under(
+                list(self._canaries[question.canary]),
+                needed=question.required.needed,
+                among=question.required.among,
+            )
+            for question in self.questions
+            if question.optional is optional
+        )
+
+    def finish(self, outcome: Outcome, *, now: float) -> None:
+        """Record a finished run."""
+        self.version += 1
+        self.last, self._state, self._finished_at = outcome, outcome.state, now
+        self.last_run_timestamp_seconds = outcome.finished_timestamp_seconds
+        self._counts[metrics.RUNS, ""] += 1
+        if outcome.reason is not None:
+            self._counts[metrics.FAILURES, ""] += 1
+            self._counts[metrics.REASONS, outcome.reason] += 1
+            self.failures.appendleft(outcome)
+        for result in outcome.checks:
+            self._counts[metrics.CHECKS, result.check] += 1
+            self._counts[metrics.CHECK_FAILURES, result.check] += not result.passed
+        if outcome.certificate_expiry_timestamp_seconds is not None:
+            self._certificate_expiry = outcome.certificate_expiry_timestamp_seconds
+        self._observe(outcome)
+        self._model.hear(outcome.observation)
+
+    def _observe(self, outcome: Outcome) -> None:
+        seen = outcome.observation
+        self._histograms[metrics.DURATION, ""].observe(seen.duration_seconds)
+        if outcome.prompt is None:
+            return
+        values = (
+            seen.first_token_seconds,
+            seen.first_answer_seconds,
+            seen.time_per_output_token_seconds,
+        )
+        for family, value in zip(_PROMPT_FAMILIES, values, strict=True):
+            if value is not None:
+                self._histograms[family, outcome.prompt].observe(value)
+        self._counts[metrics.TOKENS, "prompt"] += seen.prompt_tokens or 0
+        self._counts[metrics.TOKENS, "output"] += seen.output_tokens or 0
+
+    def skip(self, reason: Skip, *, now: float) -> None:
+        """Record a run that was not made: nothing is known, and nothing failed."""
+        self.version += 1
+        self.last, self._state, self._finished_at = None, State.UNKNOWN, now
+        self._counts[metrics.SKIPPED, reason] += 1
+
+    def is_stale(self, now: float) -> bool:
+        """Say whether no run finished for three intervals."""
+        return now - self._finished_at > _STALE_INTERVALS * self.target.interval_seconds
+
+    def state(self, now: float) -> State:
+        """Return the state, unknown when it is stale."""
+        return State.UNKNOWN if self.is_stale(now) else self._state
+
+    def current(self, now: float) -> Outcome | None:
+        """Return the last run while it may still be shown."""
+        return None if self.is_stale(now) else self.last
+
+    def samples(self, now: float) -> Samples:
+        """Return every family's samples, the families of a last run only while it holds."""
+        found: dict[Family, list[Sample]] = {}
+
+        def add(family: Family, value: float | None, *labels: tuple[str, str]) -> None:
+            if value is not None:
+                found.setdefault(family, []).append(Sample(value=value, labels=labels))
+
+        self._add_facts(add, now)
+        self._add_last(add, now)
+        for (family, label), count in self._counts.items():
+            add(family, count, *((name, label) for name in family.labels))
+        for (family, label), histogram in self._histograms.items():
+            labels = tuple((name, label) for name in family.labels)
+            found.setdefault(family, []).extend(histogram.samples(labels))
+        return {family: tuple(samples) for family, samples in found.items()}
+
+    def _add_facts(self, add: _Add, now: float) -> None:
+        target = self.target
+        about = {"kind": probes.kind_of(target), "host": target.host, "model": target.model_name}
+        own = {f"label_{name}": value for name, value in target.labels.items()}
+        add(metrics.INFO, 1, *{**about, **own}.items())
+        add(metrics.INTERVAL, target.interval_seconds)
+        add(metrics.LAST_RUN, self.last_run_timestamp_seconds)
+        add(metrics.CERTIFICATE, self._certificate_expiry)
+        state = self.state(now)
+        for each in State:
+            add(metrics.STATE, each is state, ("state", each))
+        if self._model.current is not None:
+            served, fingerprint = self._model.current
+            add(
+                metrics.MODEL,
+                1,
+                *(("served_model", served), ("fingerprint", fingerprint), ("version", "")),
+            )
+            add(metrics.MODEL_CHANGES, self._model.changes)
+        if self.budget.tokens_per_day is not None:
+            add(metrics.BUDGET, self.budget.tokens_per_day)
+            left = max(0, self.budget.tokens_per_day - self.budget.spent_tokens)
+            add(metrics.BUDGET_LEFT, left)
+
+    def _add_last(self, add: _Add, now: float) -> None:
+        last = self.current(now)
+        if last is None:
+            return
+        add(metrics.SUCCESS, last.success)
+        for phase, duration in last.phases.items():
+            add(metrics.PHASE, duration, ("phase", phase))
+        add(metrics.CHUNK_GAP, last.observation.chunk_gap_max_seconds)
+        add(metrics.BUFFERED, last.observation.stream_buffered)
+        for canary, runs in self._canaries.items():
+            if canary and runs:
+                add(metrics.PASS_RATIO, sum(runs) / len(runs), ("canary", canary))
+
+    def measurements(self, now: float) -> Mapping[str, float]:
+        """Return the last run's figures by name, none when it holds no longer."""
+        last = self.current(now)
+        return {} if last is None else measurements_of(last)
+
+
+class _Add(Protocol):
+    """Adds one sample to those found."""
+
+    def __call__(self, family: Family, value: float | None, *labels: tuple[str, str]) -> None: ...
+
+
+def measurements_of(outcome: Outcome) -> dict[str, float]:
+    """Return a run's figures by name, absent ones left out."""
+    seen = outcome.observation
+    figures = {
+        "duration_seconds": seen.duration_seconds,
+        "time_to_first_token_seconds": seen.first_token_seconds,
+        "time_to_first_answer_seconds": seen.first_answer_seconds,
+        "time_per_output_token_seconds": seen.time_per_output_token_seconds,
+        "chunk_gap_max_seconds": seen.chunk_gap_max_seconds,
+        "stream_buffered": seen.stream_buffered,
+        "prompt_tokens": seen.prompt_tokens,
+        "output_tokens": seen.output_tokens,
+        "status_code": seen.status_code,
+        **{f"phase_{name}_seconds": value for name, value in outcome.phases.items()},
+    }
+    return {name: float(value) for name, value in figures.items() if value is not None}
+
+
+def in_order(records: Iterable[TargetRecord]) -> Sequence[TargetRecord]:
+    """Return the records by target name."""
+    return sorted(records, key=lambda record: record.target.name or "")

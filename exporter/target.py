@@ -1,0 +1,389 @@
+"""The records all rooms speak in: Target, Exchange, Observation, Outcome, Reason, State."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from toolkit.secrets import Secret
+from toolkit.settings import ConfigPath, Duration, Settings
+
+DEFAULT_RESPONSE_LIMIT_BYTES = 1 << 20
+DEFAULT_INTERVAL_SECONDS = 30.0
+DEFAULT_TIMEOUT_SECONDS = 10.0
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}")
+_LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Reason(StrEnum):
+    """Why a run failed; a closed set."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT_CONNECT = "timeout_connect"
+    TIMEOUT_FIRST_TOKEN = "timeout_first_token"  # noqa: S105 - a reason, not a password
+    TIMEOUT_TOTAL = "timeout_total"
+    STALL = "stall"
+    HTTP_4XX = "http_4xx"
+    AUTH = "auth"
+    RATE_LIMITED = "rate_limited"
+    HTTP_5XX = "http_5xx"
+    STREAM_ERROR = "stream_error"
+    STREAM_TRUNCATED = "stream_truncated"
+    PROTOCOL = "protocol"
+    TOO_LARGE = "too_large"
+    REDIRECT = "redirect"
+    FORBIDDEN = "forbidden"
+    BAD_JSON = "bad_json"
+    SCHEMA = "schema"
+    WRONG_ANSWER = "wrong_answer"
+    EMPTY = "empty"
+    CUT_OFF = "cut_off"
+    INTERNAL = "internal"
+
+
+class State(StrEnum):
+    """What is known of a target after its last run; a closed set, decided in verdict.py."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    WRONG = "wrong"
+    SATURATED = "saturated"
+    HUNG = "hung"
+    UNRESPONSIVE = "unresponsive"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+class Skip(StrEnum):
+    """Why a run was not made; a closed set."""
+
+    BUDGET = "budget"
+    WAITING = "waiting"
+
+
+class PromptKind(StrEnum):
+    """Whether a server may know the prompt from before (a prefix cache makes it faster)."""
+
+    COLD = "cold"
+    WARM = "warm"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Times:
+    """Monotonic seconds of one exchange's events; None where it did not come so far.
+
+    `written` is when the request's last byte was handed to the kernel, `first_byte` when the
+    response's head had been read. A resolve of an address literal takes no time and is absent.
+    """
+
+    begin: float
+    end: float
+    resolve_begin: float | None = None
+    resolve_end: float | None = None
+    connect_begin: float | None = None
+    connect_end: float | None = None
+    tls_begin: float | None = None
+    tls_end: float | None = None
+    written: float | None = None
+    first_byte: float | None = None
+
+    def phases(self) -> Mapping[str, float]:
+        """Seconds of each finished phase, named as blackbox_exporter names them."""
+        spans = {
+            "resolve": (self.resolve_begin, self.resolve_end),
+            "connect": (self.connect_begin, self.connect_end),
+            "tls": (self.tls_begin, self.tls_end),
+            "processing": (self.written, self.first_byte),
+            "transfer": (self.first_byte, self.end),
+        }
+        return {
+            name: max(0.0, end - begin)
+            for name, (begin, end) in spans.items()
+            if begin is not None and end is not None
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chunk:
+    """What one read of the body brought, and when (monotonic seconds)."""
+
+    at: float
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exchange:
+    """One request and what came back, as far as it came.
+
+    `failure` is the transport's own (dns to too_large); a bad status is not one. `complete` says
+    that the response ended as its framing promised or where the listener had heard enough.
+    """
+
+    times: Times
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    chunks: tuple[Chunk, ...] = ()
+    failure: Reason | None = None
+    detail: str = ""
+    complete: bool = False
+    certificate_expiry_timestamp_seconds: float | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The body's bytes so far, content encoding removed."""
+        return b"".join(chunk.data for chunk in self.chunks)
+
+    @property
+    def written(self) -> bool:
+        """Whether the request had been written when it ended."""
+        return self.times.written is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """What an exchange says in its protocol's terms; the checks read nothing else.
+
+    Absent figures are None. `document` is the parsed JSON of the answer where there is one.
+    """
+
+    reason: Reason | None = None
+    detail: str = ""
+    answer: str = ""
+    reasoning: str = ""
+    document: Any = None
+    status_code: int | None = None
+    duration_seconds: float = 0.0
+    retry_after_seconds: float | None = None
+    finish_reason: str | None = None
+    served_model: str | None = None
+    fingerprint: str | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    first_token_seconds: float | None = None
+    first_answer_seconds: float | None = None
+    time_per_output_token_seconds: float | None = None
+    chunk_gap_max_seconds: float | None = None
+    stream_buffered: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckResult:
+    """What one check found.
+
+    `reason` None on a failed check means: a limit was exceeded; the answer itself was right.
+    """
+
+    check: str
+    passed: bool
+    reason: Reason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """One finished run, as it is recorded.
+
+    `success` means a right answer, even one over a limit. `excerpt` is cleaned, short, and masked.
+    """
+
+    canary: str
+    prompt: PromptKind | None
+    finished_timestamp_seconds: float
+    observation: Observation
+    reason: Reason | None
+    state: State
+    checks: tuple[CheckResult, ...] = ()
+    phases: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    certificate_expiry_timestamp_seconds: float | None = None
+    detail: str = ""
+    excerpt: str = ""
+
+    @property
+    def success(self) -> bool:
+        """Whether the answer was right (it may have been slow)."""
+        return self.reason is None
+
+
+def _check_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(
+            "not a name; use letters, digits and _ . : / -, beginning with a letter or digit,"
+            " at most 100"
+        )
+    return value
+
+
+def url_of(value: str) -> str:
+    """Return an http or https address as it is; ValueError says what is wrong with it."""
+    if _CONTROL.search(value) or " " in value:
+        raise ValueError("has spaces or control characters; percent-encode them")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError("not an http address; write http://host or https://host")
+    if not parts.hostname:
+        raise ValueError("names no host; write http://host or https://host")
+    _check_port(parts)
+    if "@" in parts.netloc:
+        raise ValueError("holds credentials; move them to `auth`")
+    if parts.fragment:
+        raise ValueError("has a fragment, which no server is sent; remove the part after #")
+    return value
+
+
+def _check_port(parts: SplitResult) -> None:
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the port is no number up to 65535; correct it") from None
+
+
+def _check_labels(value: Mapping[str, str]) -> Mapping[str, str]:
+    if len(value) > 20:
+        raise ValueError(f"{len(value)} labels; at most 20 are allowed")
+    for name, text in value.items():
+        if not _LABEL.fullmatch(name):
+            raise ValueError(
+                f"{name!r} is not a label name; use letters, digits and _, beginning with a letter"
+            )
+        if len(text) > 200 or _CONTROL.search(text):
+            raise ValueError(
+                f"the value of {name!r} is too long or has control characters;"
+                " use at most 200 plain characters"
+            )
+    return value
+
+
+def _check_headers(value: Mapping[str, str]) -> Mapping[str, str]:
+    for name, text in value.items():
+        if not _HEADER.fullmatch(name):
+            raise ValueError(f"{name!r} is not a header name; see RFC 9110, section 5.1")
+        if _CONTROL.search(text):
+            raise ValueError(f"the value of {name!r} has control characters; remove them")
+        if name.lower() in {"authorization", "host", "content-length", "transfer-encoding"}:
+            raise ValueError(f"{name!r} is set by the program; use `auth`, `url` or `body`")
+    return value
+
+
+def _at_least(least_seconds: float, shown: str) -> AfterValidator:
+    def check(value: float) -> float:
+        if value < least_seconds:
+            raise ValueError(f"{value:g} s is too short; use {shown} or more")
+        return value
+
+    return AfterValidator(check)
+
+
+def between(least: int, most: int) -> AfterValidator:
+    """Make the validator of a whole number's bounds."""
+
+    def check(value: int) -> int:
+        if not least <= value <= most:
+            raise ValueError(f"{value} is out of bounds; use {least} to {most}")
+        return value
+
+    return AfterValidator(check)
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+Url = Annotated[str, AfterValidator(url_of)]
+Labels = Annotated[Mapping[str, str], AfterValidator(_check_labels)]
+Headers = Annotated[Mapping[str, str], AfterValidator(_check_headers)]
+Interval = Annotated[Duration, _at_least(0.1, "100ms")]
+Timeout = Annotated[Duration, _at_least(0.01, "10ms")]
+
+
+class Basic(Settings):
+    """A user and password, sent as RFC 7617 says."""
+
+    username: str = Field(min_length=1, max_length=200, description="the user")
+    password: Secret = Field(description="the password")
+
+
+class Auth(Settings):
+    """How the endpoint knows us: exactly one of these."""
+
+    bearer: Secret | None = Field(None, description="a token, sent as Authorization: Bearer")
+    basic: Basic | None = Field(None, description="a user and password")
+
+    @model_validator(mode="after")
+    def _one(self) -> Auth:
+        if (self.bearer is None) == (self.basic is None):
+            raise ValueError("exactly one way is needed; give bearer or basic")
+        return self
+
+
+class Tls(Settings):
+    """How the endpoint's certificate is verified."""
+
+    ca_file: ConfigPath | None = Field(None, description="PEM certificates to trust")
+    server_name: str | None = Field(None, description="name to ask for and to verify")
+
+
+class Native(Settings):
+    """Where the model server's own metrics are."""
+
+    url: Url = Field(description="address of its metrics")
+    server: Literal["vllm", "sglang", "tgi", "llamacpp"] = Field(description="whose names to read")
+
+
+class Budget(Settings):
+    """What the runs may cost."""
+
+    tokens_per_day: Annotated[int, between(1, 10**12)] | None = Field(
+        None, description="tokens in 24 hours, spread evenly"
+    )
+    skip_if_waiting_over: Annotated[int, between(0, 10**9)] | None = Field(
+        None, description="skip a run while more requests wait in the server (needs native)"
+    )
+
+
+class Target(Settings):
+    """One ML endpoint, as far as its protocol does not matter; each kind adds its own fields."""
+
+    name: Name | None = Field(None, description="the label `target`; not in a probe module")
+    url: Url | None = Field(None, description="the endpoint; not in a probe module")
+    interval: Interval | None = Field(None, description="between the starts of two runs")
+    timeout: Timeout | None = Field(None, description="of one run")
+    labels: Labels = Field(default_factory=dict, description="on target_info, as label_<name>")
+    auth: Auth | None = Field(None, description="credentials")
+    tls: Tls | None = Field(None, description="certificate verification")
+    native: Native | None = Field(None, description="the model server's own metrics")
+    budget: Budget | None = Field(None, description="limits of what runs cost")
+    response_limit_bytes: Annotated[int, between(1 << 10, 1 << 26)] = Field(
+        DEFAULT_RESPONSE_LIMIT_BYTES, description="a longer answer is refused"
+    )
+    allow_targets: tuple[str, ...] = Field(
+        (), description="hosts a probe module may ask, `*` for any part; not in a target"
+    )
+
+    @property
+    def host(self) -> str:
+        """Host and port of the url."""
+        return urlsplit(self.url or "").netloc
+
+    @property
+    def interval_seconds(self) -> float:
+        """The interval, the program's default where the file sets none."""
+        return DEFAULT_INTERVAL_SECONDS if self.interval is None else self.interval
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The timeout, the program's default where the file sets none."""
+        return DEFAULT_TIMEOUT_SECONDS if self.timeout is None else self.timeout
+
+    @property
+    def model_name(self) -> str:
+        """The model asked for, empty where the kind has none."""
+        return str(getattr(self, "model", "") or "")

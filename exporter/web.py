@@ -1,0 +1,168 @@
+"""/metrics /probe /sd /api/v1/targets and the landing page; health and reload are the toolkit's."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from exporter import exposition, on_demand, page
+from exporter.agent import Surroundings
+from exporter.fleet import Fleet
+from exporter.probe import probes
+from exporter.record import TargetRecord
+from exporter.target import Outcome
+from toolkit.web import WebConfig, application, without_deadline
+
+_WORTH_GZIP_BYTES = 4096
+_MOST_PROBES = 50
+_SD_REFRESH = "X-Prometheus-Refresh-Interval-Seconds"
+
+
+class Pages:
+    """The handlers; they read the fleet and change nothing."""
+
+    def __init__(self, fleet: Fleet, around: Surroundings) -> None:
+        self._fleet = fleet
+        self._around = around
+        self._exposition = exposition.Exposition()
+        self._probing = 0
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Answer /metrics: the fleet's families, then the exporter's own."""
+        openmetrics = exposition.wants_openmetrics(request.headers.get("Accept", ""))
+        fleet = self._exposition.render(
+            self._fleet.records, now=self._around.clock(), openmetrics=openmetrics
+        )
+        body = fleet + self._around.instruments.render(openmetrics=openmetrics)
+        headers = {
+            "Content-Type": exposition.OPENMETRICS if openmetrics else exposition.TEXT,
+            "Vary": "Accept, Accept-Encoding",
+        }
+        if "gzip" in request.headers.get("Accept-Encoding", "") and len(body) > _WORTH_GZIP_BYTES:
+            headers["Content-Encoding"] = "gzip"
+            body = await asyncio.to_thread(_gzip, body)
+        return web.Response(body=body, headers=headers)
+
+    async def probe(self, request: web.Request) -> web.Response:
+        """Answer /probe: one run at once; 400 for what the configuration does not allow."""
+        results = self._around.instruments.requests
+        try:
+            asked = on_demand.prepare(
+                self._fleet.modules,
+                request.query,
+                request.headers.get("X-Prometheus-Scrape-Timeout-Seconds"),
+            )
+        except on_demand.RefusedError as error:
+            results.labels("refused").inc()
+            return web.Response(status=400, text=f"{error}\n")
+        if self._probing >= _MOST_PROBES:
+            results.labels("busy").inc()
+            return web.Response(status=503, text=f"{_MOST_PROBES} probes run; try again later\n")
+        results.labels("ran").inc()
+        self._probing += 1
+        try:
+            made, body = await on_demand.run(asked, self._around.transport)
+        finally:
+            self._probing -= 1
+        if request.query.get("debug") == "true":
+            return web.Response(text=on_demand.debug_text(asked, made, body))
+        return web.Response(body=body, headers={"Content-Type": exposition.TEXT})
+
+    async def sd(self, _request: web.Request) -> web.Response:
+        """Answer /sd in the form of Prometheus' http_sd: every target, for a job on /probe."""
+        groups = [_sd_group(record) for record in self._fleet.records]
+        return _json(groups, {_SD_REFRESH: "60"})
+
+    async def targets(self, _request: web.Request) -> web.Response:
+        """Answer /api/v1/targets: state, measurements and last failures of each."""
+        now = self._around.clock()
+        return _json({"targets": [described(record, now) for record in self._fleet.records]})
+
+    async def landing(self, _request: web.Request) -> web.Response:
+        """Answer /."""
+        text = page.landing(self._fleet.records, now=self._around.clock())
+        return web.Response(text=text, content_type="text/html")
+
+    async def style(self, _request: web.Request) -> web.Response:
+        """Answer the page's style sheet."""
+        return web.Response(text=page.STYLE, content_type="text/css")
+
+
+def build(
+    fleet: Fleet,
+    around: Surroundings,
+    config: WebConfig,
+    reload: Callable[[], Awaitable[None]],
+) -> web.Application:
+    """Make the application."""
+    app = application(ready=lambda: fleet.started, reload=reload, web=config)
+    pages = Pages(fleet, around)
+    app.router.add_get("/", pages.landing)
+    app.router.add_get("/style.css", pages.style)
+    app.router.add_get("/metrics", pages.metrics)
+    app.router.add_get("/sd", pages.sd)
+    app.router.add_get("/api/v1/targets", pages.targets)
+
+    async def probe(request: web.Request) -> web.StreamResponse:
+        return await pages.probe(request)
+
+    # A run keeps its module's timeout, which may be longer than the web side's.
+    app.router.add_get("/probe", without_deadline(probe))
+    return app
+
+
+def described(record: TargetRecord, now: float) -> dict[str, Any]:
+    """Return one target as /api/v1/targets shows it."""
+    target, last = record.target, record.current(now)
+    return {
+        "name": target.name,
+        "kind": probes.kind_of(target),
+        "host": target.host,
+        "labels": dict(target.labels),
+        "state": record.state(now),
+        "reason": last.reason if last else None,
+        "last_run_timestamp_seconds": record.last_run_timestamp_seconds,
+        "interval_seconds": target.interval_seconds,
+        "success": last.success if last else None,
+        "measurements": record.measurements(now),
+        "failures": [_failure(outcome) for outcome in record.failures],
+    }
+
+
+def _failure(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "timestamp_seconds": outcome.finished_timestamp_seconds,
+        "reason": outcome.reason,
+        "detail": outcome.detail,
+        "status_code": outcome.observation.status_code,
+        "phases": dict(outcome.phases),
+        "excerpt": outcome.excerpt,
+    }
+
+
+def _sd_group(record: TargetRecord) -> dict[str, Any]:
+    target = record.target
+    own = {f"__meta_vigie_label_{name}": value for name, value in target.labels.items()}
+    about = {
+        "__meta_vigie_target": target.name or "",
+        "__meta_vigie_kind": probes.kind_of(target),
+        "__meta_vigie_model": target.model_name,
+    }
+    return {"targets": [target.url or ""], "labels": {**about, **own}}
+
+
+def _json(data: Any, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(data), content_type="application/json", headers=headers or {}
+    )
+
+
+def _gzip(body: bytes) -> bytes:
+    """Compress at the cheapest level: metrics are repetitive enough."""
+    engine = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+    return engine.compress(body) + engine.flush()

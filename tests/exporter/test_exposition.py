@@ -1,0 +1,200 @@
+"""The exposition: both formats parse, each family once, and renderings are kept."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter.exposition import Exposition, wants_openmetrics
+from exporter.histogram import Histogram
+from exporter.instruments import Instruments
+from exporter.metrics import DURATION, FAMILIES, FIRST_TOKEN
+from exporter.probes.http import Http
+from exporter.probes.openai_chat import OpenAIChat
+from exporter.record import TargetRecord
+from exporter.target import CheckResult, Observation, Outcome, PromptKind, Reason, Skip, State
+
+SEEN = Observation(
+    duration_seconds=0.3,
+    first_token_seconds=0.5,
+    first_answer_seconds=0.6,
+    time_per_output_token_seconds=0.01,
+    chunk_gap_max_seconds=0.02,
+    stream_buffered=False,
+    prompt_tokens=3,
+    output_tokens=5,
+    served_model='m"1\\\n',
+    status_code=200,
+)
+OUTCOME = Outcome(
+    canary="alive",
+    prompt=PromptKind.WARM,
+    finished_timestamp_seconds=1.7e9,
+    observation=SEEN,
+    reason=None,
+    state=State.OK,
+    checks=(CheckResult(check="regex", passed=True),),
+    phases={"connect": 0.001},
+    certificate_expiry_timestamp_seconds=1.8e9,
+)
+
+
+def whole_record(name: str = "chat") -> TargetRecord:
+    """Make a record that has samples of every family, hostile labels among them."""
+    target = OpenAIChat.model_validate(
+        {
+            "name": name,
+            "url": "http://h:1",
+            "model": "m",
+            "labels": {"team": 'a "quoted" \\ back'},
+            "budget": {"tokens_per_day": 1000},
+        }
+    )
+    record = TargetRecord(target, now=0.0)
+    record.skip(Skip.BUDGET, now=0.0)
+    record.finish(replace(OUTCOME, reason=Reason.EMPTY, state=State.WRONG), now=0.0)
+    record.judge(record.questions[0], None)
+    record.finish(OUTCOME, now=1.0)
+    return record
+
+
+def rendered(records: list[TargetRecord], *, openmetrics: bool) -> str:
+    """Render records and the exporter's own metrics."""
+    fleet = Exposition().render(records, now=2.0, openmetrics=openmetrics)
+    return (fleet + Instruments().render(openmetrics=openmetrics)).decode()
+
+
+def test_every_family_is_rendered_once_and_parses() -> None:
+    """Each family has one HELP and TYPE, in both formats, with all targets' series together."""
+    records = [whole_record("a"), whole_record("b")]
+    for text, families in (
+        (rendered(records, openmetrics=False), parse_text),
+        (rendered(records, openmetrics=True), parse_openmetrics),
+    ):
+        found = [family.name for family in families(text)]
+        assert len(found) == len(set(found))
+        assert {family.name.removesuffix("_total") for family in FAMILIES} <= set(found)
+
+
+def test_labels_come_back_as_they_were() -> None:
+    """Quotes, backslashes and line ends are escaped."""
+    text = rendered([whole_record()], openmetrics=False)
+    by_name = {family.name: family for family in parse_text(text)}
+    info = by_name["vigie_target_info"].samples[0].labels
+    assert info["label_team"] == 'a "quoted" \\ back'
+    assert by_name["vigie_model_info"].samples[0].labels["served_model"] == 'm"1\\'
+
+
+def test_both_formats_have_the_same_samples() -> None:
+    """`le` is written "1.0" in both, and so is every value."""
+    lines = [
+        {
+            line
+            for line in rendered([whole_record()], openmetrics=om).splitlines()
+            if "vigie_" in line
+        }
+        for om in (False, True)
+    ]
+    samples = [{line for line in each if not line.startswith("#")} for each in lines]
+    fleet = [{line for line in each if "vigie_exporter" not in line} for each in samples]
+    assert fleet[0] == fleet[1]
+    assert any('le="1.0"' in line for line in fleet[0])
+
+
+def test_objectives_have_their_bounds() -> None:
+    """The thresholds that objectives use are bucket bounds."""
+    assert {0.5, 1.0, 2.0} <= set(FIRST_TOKEN.buckets)
+    assert {0.5, 1.0, 2.0} <= set(DURATION.buckets)
+    for family in FAMILIES:
+        assert list(family.buckets) == sorted(set(family.buckets))
+        assert (family.kind == "histogram") is bool(family.buckets)
+        assert (family.kind == "counter") is family.name.endswith("_total")
+        assert family.help
+
+
+def test_histogram_bound_is_inclusive() -> None:
+    """A value equal to a bound is in its bucket; the last bucket is all."""
+    histogram = Histogram((0.5, 1.0))
+    for value in (0.5, 0.6, 7.0):
+        histogram.observe(value)
+    values = {
+        sample.suffix + str(dict(sample.labels)): sample.value for sample in histogram.samples()
+    }
+    assert list(values.values()) == [1, 2, 3, pytest.approx(8.1), 3]
+
+
+def test_unchanged_target_is_not_rendered_again() -> None:
+    """The bytes are kept per target; a change of one renders its changed families only."""
+    exposition = Exposition()
+    records = [whole_record("a"), whole_record("b")]
+    before = exposition.render(records, now=2.0, openmetrics=False)
+    kept = dict(exposition._kept)
+    assert exposition.render(records, now=2.0, openmetrics=False) == before
+    assert exposition._kept["a"] is kept["a"]
+    records[0].skip(Skip.WAITING, now=2.0)
+    exposition.render(records, now=2.0, openmetrics=False)
+    assert exposition._kept["a"] is not kept["a"]
+    assert exposition._kept["b"] is kept["b"]
+    assert exposition._kept["a"].lines[DURATION] is kept["a"].lines[DURATION]
+
+
+def test_target_that_is_gone_leaves_nothing() -> None:
+    """After a reload without a target, none of its series is shown."""
+    exposition = Exposition()
+    exposition.render([whole_record("a"), whole_record("b")], now=2.0, openmetrics=False)
+    assert b'"a"' not in exposition.render([whole_record("b")], now=2.0, openmetrics=False)
+
+
+def test_staleness_is_rendered_without_a_new_run() -> None:
+    """Time alone takes the measurements away, although nothing was recorded."""
+    exposition = Exposition()
+    records = [TargetRecord(Http(name="a", url="http://h", interval=10), now=0.0)]
+    records[0].finish(OUTCOME_HTTP, now=0.0)
+    assert b"vigie_probe_success" in exposition.render(records, now=1.0, openmetrics=False)
+    assert b"vigie_probe_success" not in exposition.render(records, now=31.0, openmetrics=False)
+
+
+OUTCOME_HTTP = replace(OUTCOME, canary="", prompt=None, checks=())
+
+
+@pytest.mark.parametrize(
+    ("accept", "openmetrics"),
+    [
+        ("", False),
+        ("*/*", False),
+        ("text/html, */*;q=0.8", False),
+        ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", True),
+        (
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+                "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,"
+                "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+            ),
+            True,
+        ),
+        ("text/plain;version=0.0.4;q=0.5,application/openmetrics-text;q=0.1", False),
+        ("application/openmetrics-text;version=0.0.1", False),
+        ("application/openmetrics-text;q=x", False),
+        (";;;,,,q=1", False),
+    ],
+)
+def test_format_is_negotiated(accept: str, openmetrics: bool) -> None:  # noqa: FBT001 - a column
+    """OpenMetrics 1.0 is given when it is asked for at least as much as text."""
+    assert wants_openmetrics(accept) is openmetrics
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on PATH")
+def test_promtool_finds_nothing() -> None:
+    """Names, types and units are as Prometheus' linter wants them."""
+    text = rendered([whole_record("a"), whole_record("b")], openmetrics=False)
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")

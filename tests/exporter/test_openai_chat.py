@@ -1,0 +1,131 @@
+"""The kind openai_chat: what it sends, and what it makes of a stream; times are given."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.dialect import DIALECTS, Name, chat_request
+from exporter.probes.openai_chat import Canary, OpenAIChat, endpoint
+from exporter.target import Chunk, Exchange, Observation, Reason, Times
+from tests.exporter.servers import DONE, delta, event, finished
+
+USAGE = event(b'{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5}}')
+
+
+def observed(*pieces: tuple[float, bytes], content_type: str = "text/event-stream") -> Observation:
+    """Return what is seen in a stream whose request was written at 10 s."""
+    target = OpenAIChat(
+        name="t", url="http://h", model="m", canaries=(Canary(name="c", prompt="p"),)
+    )
+    exchange = Exchange(
+        times=Times(begin=9.0, end=pieces[-1][0], written=10.0, first_byte=10.1),
+        status=200,
+        headers={"content-type": content_type},
+        chunks=tuple(Chunk(at=at, data=data) for at, data in pieces),
+        complete=True,
+    )
+    return target.preprocess(target.questions()[0], exchange)
+
+
+def test_first_token_is_the_first_that_says_something() -> None:
+    """The role-only chunk is no token; the time runs from the request written."""
+    seen = observed(
+        (10.2, delta("")), (10.5, delta("Par")), (10.7, delta("is") + finished() + DONE)
+    )
+    assert seen.reason is None
+    assert seen.answer == "Paris"
+    assert seen.first_token_seconds == pytest.approx(0.5)
+    assert seen.duration_seconds == pytest.approx(1.7)
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content"])
+def test_reasoning_is_a_token_but_no_answer(field: str) -> None:
+    """A model that thinks first has two times: first token, and first token of the answer."""
+    seen = observed((11, delta("hmm", field)), (14, delta("Paris")), (15, finished() + DONE))
+    assert (seen.first_token_seconds, seen.first_answer_seconds) == (1, 4)
+    assert (seen.reasoning, seen.answer) == ("hmm", "Paris")
+
+
+def test_thinking_parts_are_reasoning() -> None:
+    """Mistral sends content as typed parts; thinking is not the answer."""
+    parts = b'[{"type":"thinking","thinking":[{"type":"text","text":"hmm"}]}]'
+    thinking = event(b'{"choices":[{"delta":{"content":%s}}]}' % parts)
+    answer = event(b'{"choices":[{"delta":{"content":[{"type":"text","text":"Paris"}]}}]}')
+    seen = observed((11, thinking), (12, answer), (13, finished() + DONE))
+    assert (seen.reasoning, seen.answer, seen.first_answer_seconds) == ("hmm", "Paris", 2)
+
+
+def test_tool_call_is_an_answer() -> None:
+    """A chunk with a tool call is a token and an answer."""
+    call = event(b'{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}')
+    seen = observed((11, call), (12, finished("tool_calls") + DONE))
+    assert (seen.reason, seen.first_answer_seconds) == (None, 1)
+
+
+def test_time_per_token_comes_from_usage_and_ends_with_the_last_token() -> None:
+    """A late usage chunk does not lengthen it: (12 - 11) / (5 - 1)."""
+    seen = observed((11, delta("a")), (12, delta("b")), (20, finished() + USAGE + DONE))
+    assert seen.time_per_output_token_seconds == pytest.approx(0.25)
+    assert (seen.prompt_tokens, seen.output_tokens) == (9, 5)
+
+
+def test_time_per_token_is_absent_without_usage() -> None:
+    """Chunks are not tokens: without usage there is no figure."""
+    seen = observed((11, delta("a")), (12, delta("b") + finished() + DONE))
+    assert seen.time_per_output_token_seconds is None
+    assert seen.chunk_gap_max_seconds == 1
+
+
+def test_one_token_has_no_time_per_token() -> None:
+    """Under two tokens there is nothing to divide by."""
+    usage = event(b'{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":1}}')
+    seen = observed((11, delta("a") + finished() + usage + DONE))
+    assert seen.time_per_output_token_seconds is None
+    assert seen.chunk_gap_max_seconds is None
+
+
+def test_stream_in_one_read_is_buffered() -> None:
+    """A long answer that comes at once was held back; a short one says nothing."""
+    long = b"".join(delta(word) for word in "abcdefgh") + finished() + DONE
+    assert observed((15, long)).stream_buffered is True
+    assert observed((11, delta("a")), (15, long)).stream_buffered is False
+    assert observed((15, delta("a") + delta("b") + finished() + DONE)).stream_buffered is None
+
+
+def test_answer_that_is_no_stream_is_read() -> None:
+    """A server that ignores `stream` still answered."""
+    body = b'{"choices":[{"message":{"content":"Paris"},"finish_reason":"stop"}],"model":"m2"}'
+    seen = observed((12, body), content_type="application/json")
+    assert (seen.reason, seen.answer, seen.served_model) == (None, "Paris", "m2")
+
+
+def test_cut_by_the_limit_is_told_from_empty() -> None:
+    """Reasoning until the token limit is cut_off; nothing at all is empty."""
+    cut = observed((11, delta("hmm", "reasoning")), (12, finished("length") + DONE))
+    assert cut.reason is Reason.CUT_OFF
+    assert observed((12, finished("length") + DONE)).reason is Reason.EMPTY
+    half = observed((11, delta("Pari")), (12, finished("length") + DONE))
+    assert half.reason is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["http://h", "http://h/", "http://h/v1", "http://h/v1/", "http://h/v1/chat/completions"],
+)
+def test_path_is_not_doubled(given: str) -> None:
+    """However much of the path the url has, the endpoint is one."""
+    assert endpoint(given) == "http://h/v1/chat/completions"
+
+
+def test_path_before_v1_stays() -> None:
+    """A gateway's prefix is kept, and so is a query."""
+    assert endpoint("http://h/openai?x=1") == "http://h/openai/v1/chat/completions?x=1"
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_dialect_sends_only_what_its_servers_take(name: Name) -> None:
+    """Each dialect limits the answer, and mistral gets no field that it refuses."""
+    body = chat_request(name, model="m", messages=[], max_tokens=7)
+    assert 7 in {body.get("max_tokens"), body.get("max_completion_tokens")}
+    refused = {"mistral": {"stream_options", "seed", "max_completion_tokens"}}
+    assert not refused.get(name, set()) & body.keys()
