@@ -81,8 +81,11 @@ class Cache:
             return None
         return _program(entry, path) if whole else None
 
-    def put(self, file: Path, entry: Entry) -> Program:
-        """Move a finished binary in, replacing what is there; returns it at its new place."""
+    def put(self, file: Path, entry: Entry, beside: Mapping[str, Path] | None = None) -> Program:
+        """Move a finished binary in, replacing what is there; returns it at its new place.
+
+        `beside` are further files and folders that it needs, by the names they get beside it.
+        """
         folder = self._folder(entry.name, entry.key)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with self.workspace() as work:
@@ -91,6 +94,8 @@ class Cache:
             path = fresh / entry.name
             shutil.move(file, path)
             path.chmod(0o755)
+            for name, needed in (beside or {}).items():
+                shutil.move(needed, fresh / name)
             record = asdict(entry) | {"sha256": _sha256(path), "size_bytes": path.stat().st_size}
             (fresh / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
             if folder.exists():

@@ -40,11 +40,13 @@ class Recipe:
     tag: str = ""
     module_folder: Path = Path()
     build_tags: str = ""
+    share: str = ""
+    """Where in the package lies what its programs look for below /usr/share, and nowhere else."""
 
     @property
     def key(self) -> str:
         """The last part of the cache path: version and source, since both decide the bytes."""
-        return f"{self.version}-{self.source}"
+        return f"{self.version}-{self.source}{'-share' if self.share else ''}"
 
 
 _TOOLS = Path(__file__).parent / "tools"
@@ -61,6 +63,8 @@ _DEBIAN = (
         origin="prometheus-alertmanager",
         version="0.25",
         programs={"alertmanager": "usr/bin/prometheus-alertmanager", "amtool": "usr/bin/amtool"},
+        # Its default templates, which Debian has it read from their installed place.
+        share="usr/share",
     ),
 )
 

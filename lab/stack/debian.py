@@ -22,6 +22,18 @@ _TIMEOUT_SECONDS = 5 * 60.0
 _ELSEWHERE = "use --flavour current, which builds with Go"
 
 
+# What Debian compiled to be read below /usr/share is laid over it, for this one process alone.
+_WRAPPER = """\
+#!/bin/sh
+here=$(dirname "$(readlink -f "$0")")
+user=--map-root-user
+[ "$(id -u)" = 0 ] && user=
+exec unshare $user --mount sh -c '
+  mount -t overlay overlay -o "lowerdir=$0/share:/usr/share" /usr/share && exec "$@"
+' "$here" "$here/{real}" "$@"
+"""
+
+
 class DebianUnpacker:
     """Downloads packages with apt-get and unpacks them with dpkg, as any user.
 
@@ -109,7 +121,19 @@ class DebianUnpacker:
             source=recipe.source,
             origin=f"{recipe.origin} {version}",
         )
-        return self._cache.put(file, entry)
+        if not recipe.share:
+            return self._cache.put(file, entry)
+        real = f"{name}.real"
+        wrapper = tree / "wrapper"
+        wrapper.write_text(_WRAPPER.format(real=real), encoding="utf-8")
+        share = tree / f"share-of-{name}"
+        shutil.copytree(tree / recipe.share, share)
+        file.chmod(0o755)
+        program = self._cache.put(wrapper, entry, beside={real: file, "share": share})
+        if read([str(program.path), "--version"], environ=self._environ) is None:
+            problem = "cannot be given its templates: this machine refuses a mount namespace"
+            raise StackError(f"Debian's {name}", problem, _ELSEWHERE)
+        return program
 
     def _run(self, argv: Sequence[str], doing: str, folder: Path) -> None:
         run(

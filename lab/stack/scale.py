@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 EXPORTER_KEYS = frozenset({"interval", "timeout"})
-RESPONDER_KEYS = frozenset({"quiet", "interval", "join_within", "refresh"})
+RESPONDER_KEYS = frozenset({"quiet", "interval", "join_within", "occurrence_within", "refresh"})
 
 DEFAULT_SCRAPE_INTERVAL = "1m"
 """Prometheus's own, where prometheus.yml has none."""
