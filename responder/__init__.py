@@ -1,0 +1,1 @@
+"""The senior agent: turns an alert into a checked root-cause report."""

@@ -1,0 +1,115 @@
+"""Posts a message as JSON to a URL of the operator's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any
+
+import aiohttp
+import orjson
+from pydantic import AfterValidator
+from yarl import URL
+
+from responder.channel import Delivered, Message, Rejected, Retry, channels
+from toolkit.secrets import Secret, SecretError
+from toolkit.settings import Duration, Settings, fault
+
+_PASSING = frozenset({408, 409, 423, 425, 429})
+
+
+def _web_url(value: str) -> str:
+    try:
+        url = URL(value)
+    except ValueError:
+        raise fault("not a URL", "write it like https://example.org/hook") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise fault("not a web URL", "write it like https://example.org/hook")
+    if url.user or url.password:
+        raise fault("a URL that holds credentials", "use `bearer` instead")
+    return value
+
+
+@channels.register("webhook")
+class WebhookChannel(Settings):
+    """`status` (reported or resolved), `incident`, `report` and `url`, with `Idempotency-Key`.
+
+    A 2xx means delivered; 5xx, 408, 425 and 429 are tried again, other answers never.
+    """
+
+    name: str = "webhook"
+    url: Annotated[str, AfterValidator(_web_url)]
+    bearer: Secret | None = None
+    timeout: Duration = 10.0
+
+    async def send(
+        self, message: Message, session: aiohttp.ClientSession, deadline_seconds: float
+    ) -> Delivered | Retry | Rejected:
+        """Post the message once; redirects are not followed."""
+        limit = aiohttp.ClientTimeout(total=min(self.timeout, deadline_seconds))
+        try:
+            async with session.post(
+                self.url,
+                data=orjson.dumps(body(message)),
+                headers=self._headers(message),
+                timeout=limit,
+                allow_redirects=False,
+            ) as response:
+                return _judged(response.status, response.headers.get("Retry-After"))
+        except SecretError as error:
+            return Retry(problem=str(error))
+        except TimeoutError:
+            return Retry(problem=f"no answer within {limit.total:g} s")
+        except aiohttp.InvalidURL:
+            return Rejected(problem="the URL is not valid")
+        except (aiohttp.ClientError, OSError) as error:
+            return Retry(problem=f"not reached ({type(error).__name__})")
+
+    def _headers(self, message: Message) -> Mapping[str, str]:
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": message.idempotency_key,
+            "User-Agent": "vigie-responder",
+        }
+        if self.bearer is not None:
+            headers["Authorization"] = f"Bearer {self.bearer.reveal()}"
+        return headers
+
+
+def body(message: Message) -> dict[str, Any]:
+    """Give a message as plain data."""
+    incident = message.incident
+    return {
+        "status": message.event,
+        "url": message.page_url,
+        "incident": incident.model_dump(mode="json")
+        | {
+            "severity": incident.severity,
+            "targets": incident.targets,
+            "alertnames": incident.alertnames,
+        },
+        "report": message.report.model_dump(mode="json"),
+    }
+
+
+def _judged(status: int, retry_after: str | None) -> Delivered | Retry | Rejected:
+    problem = f"answered {status}"
+    if 200 <= status < 300:
+        return Delivered()
+    if status >= 500 or status in _PASSING:
+        return Retry(problem=problem, after_seconds=_seconds(retry_after))
+    return Rejected(problem=problem)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Read a Retry-After header (RFC 9110, 10.2.3): seconds or a date."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())

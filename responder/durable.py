@@ -1,0 +1,154 @@
+"""Durable execution on DBOS: a killed process goes on at the step where it stopped.
+
+Nothing else imports DBOS: what the rest knows of it is `Engine.run` and `step`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+
+Workflow = Callable[[str, str], Awaitable[str]]
+
+# Fixed: by default it is a hash of the workflow's source, and after an upgrade the work of the
+# version before would wait for ever.
+_APPLICATION_VERSION = "1"
+_EXECUTOR = "responder"
+_NAME = "vigie"
+_THREADS = 8
+_POLL_SECONDS = 0.2
+_STOP_SECONDS = 3.0
+
+
+class StepFailedError(Exception):
+    """A step failed before a restart; the text is what it said then."""
+
+
+class JsonSerializer(Serializer):
+    """JSON in the database: with pickles, whoever writes there would run code here."""
+
+    def serialize(self, data: Any) -> str:
+        """Write plain data, or an exception as its name and text."""
+        if isinstance(data, BaseException):
+            data = {"__exception__": f"{type(data).__name__}: {data}"}
+        return json.dumps(data, separators=(",", ":"))
+
+    def deserialize(self, serialized_data: str) -> Any:
+        """Read what `serialize` wrote."""
+        data = json.loads(serialized_data)
+        if isinstance(data, dict) and "__exception__" in data:
+            return StepFailedError(data["__exception__"])
+        return data
+
+    def name(self) -> str:
+        """Give the name that is stored beside each value."""
+        return "vigie_json"
+
+
+class Engine:
+    """The process's one workflow engine, for the time of its context.
+
+    Starting the same run twice is one run. What runs when the context ends is stopped where it
+    is, and goes on when the next engine opens the same database.
+    """
+
+    def __init__(self, url: str, workflow: Workflow) -> None:
+        """Keep the database's *url* and the one *workflow*: (investigation, incident) -> report."""
+        self._url = url
+        self._workflow = workflow
+        self._inside: set[asyncio.Task[Any]] = set()
+        self._registered: Any = None
+
+    async def __aenter__(self) -> Self:
+        """Open the database and go on with what was left; briefly blocks the loop.
+
+        DBOS adopts the running loop, so that steps share its sessions.
+        """
+        _quiet()
+        DBOS(config=self._config())
+        self._registered = DBOS.workflow(name="investigate")(self._tracked())
+        DBOS.launch()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop what runs, in order that it is resumed, and close."""
+        for task in self._inside:
+            task.cancel()
+        if self._inside:
+            await asyncio.wait(self._inside, timeout=_STOP_SECONDS)
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1) as closing:
+            await loop.run_in_executor(closing, _destroy)
+        # DBOS had made its own threads the loop's, and took them along.
+        loop.set_default_executor(ThreadPoolExecutor())
+
+    async def run(self, run_id: str, investigation_id: str, incident_id: str) -> str:
+        """Run the workflow as *run_id*, or wait for the run of that name; give its result."""
+        with SetWorkflowID(run_id):
+            handle = await DBOS.start_workflow_async(
+                self._registered, investigation_id, incident_id
+            )
+        result: str = await handle.get_result(polling_interval_sec=_POLL_SECONDS)
+        return result
+
+    async def give_up(self, run_id: str) -> None:
+        """Stop a run for good, wherever it is."""
+        await DBOS.cancel_workflow_async(run_id)
+
+    def _tracked(self) -> Callable[[str, str], Any]:
+        async def investigate(investigation_id: str, incident_id: str) -> str:
+            task = asyncio.current_task()
+            if task is not None:
+                self._inside.add(task)
+                task.add_done_callback(self._inside.discard)
+            return await self._workflow(investigation_id, incident_id)
+
+        return investigate
+
+    def _config(self) -> DBOSConfig:
+        return {
+            "name": _NAME,
+            "system_database_url": self._url,
+            "application_version": _APPLICATION_VERSION,
+            "executor_id": _EXECUTOR,
+            "serializer": JsonSerializer(),
+            "log_level": "ERROR",
+            "enable_otlp": False,
+            "max_executor_threads": _THREADS,
+            "notification_listener_polling_interval_sec": _POLL_SECONDS,
+        }
+
+
+async def step(name: str, function: Callable[[], Awaitable[Any]]) -> Any:
+    """Run *function* as a step of the workflow around it, or give what it gave before a restart.
+
+    Its result is plain data, which is stored before this returns.
+    """
+
+    async def run() -> Any:
+        return await function()
+
+    return await DBOS.run_step_async({"name": name}, run)
+
+
+def _destroy() -> None:
+    DBOS.destroy(destroy_registry=True)
+
+
+def _quiet() -> None:
+    """Leave DBOS's records to the program's own logging: it adds its handler only to none."""
+    logger = logging.getLogger("dbos")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

@@ -1,0 +1,1 @@
+"""The stages of one investigation, from evidence to report."""

@@ -1,0 +1,39 @@
+"""The contract of an analyst: a brief in, a draft out, within a deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from responder.alert import Change
+from responder.incident import Incident
+from responder.investigation.evidence import Evidence, Suspect
+from responder.investigation.report import Draft
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Brief:
+    """All that an analyst may stand on.
+
+    `runbooks` maps an alert's name to its page; `onset_at` is in seconds since the epoch.
+    """
+
+    incident: Incident
+    onset_at: float
+    evidence: tuple[Evidence, ...]
+    suspects: tuple[Suspect, ...]
+    changes: tuple[Change, ...]
+    runbooks: Mapping[str, str]
+
+
+class Analyst(Protocol):
+    """Writes a draft from a brief; raises AnalystError where it cannot."""
+
+    async def analyse(self, brief: Brief) -> Draft:
+        """Write a draft; every claim cites evidence ids of the brief."""
+        ...
+
+
+class AnalystError(Exception):
+    """The analyst could not write a draft; the embedded one takes over."""

@@ -1,0 +1,314 @@
+"""Reads every number, time, name and unit of a claim again in the evidence that it cites.
+
+A number is found when a quantity of the cited evidence, in a unit of the same dimension, equals it
+as far as it is printed, or within one percent. A duration may also be the distance between two
+cited times. A number without a unit may stand literally in a cited fact. Names (components,
+targets, metrics, versions, quoted text) must stand in the cited evidence.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from responder.guard import line
+from responder.investigation.evidence import Evidence, Status
+from responder.investigation.report import Claim, Standing
+
+TOLERANCE_RATIO = 0.01
+LONGEST_CLAIM = 1200
+LONGEST_PROBLEM = 300
+MOST_TIMES = 60
+DAY_SECONDS = 86_400
+
+_UNITS: Mapping[str, tuple[str, float]] = {
+    "us": ("seconds", 1e-6),
+    "µs": ("seconds", 1e-6),
+    "microseconds": ("seconds", 1e-6),
+    "ms": ("seconds", 1e-3),
+    "millisecond": ("seconds", 1e-3),
+    "milliseconds": ("seconds", 1e-3),
+    "s": ("seconds", 1.0),
+    "sec": ("seconds", 1.0),
+    "secs": ("seconds", 1.0),
+    "second": ("seconds", 1.0),
+    "seconds": ("seconds", 1.0),
+    "m": ("seconds", 60.0),
+    "min": ("seconds", 60.0),
+    "mins": ("seconds", 60.0),
+    "minute": ("seconds", 60.0),
+    "minutes": ("seconds", 60.0),
+    "h": ("seconds", 3600.0),
+    "hour": ("seconds", 3600.0),
+    "hours": ("seconds", 3600.0),
+    "d": ("seconds", 86_400.0),
+    "day": ("seconds", 86_400.0),
+    "days": ("seconds", 86_400.0),
+    "%": ("ratio", 0.01),
+    "percent": ("ratio", 0.01),
+    "x": ("factor", 1.0),
+    "\u00d7": ("factor", 1.0),
+    "fold": ("factor", 1.0),
+    "times": ("factor", 1.0),
+    "/s": ("per_second", 1.0),
+    "rps": ("per_second", 1.0),
+    "qps": ("per_second", 1.0),
+    "/min": ("per_second", 1 / 60),
+    "b": ("bytes", 1.0),
+    "bytes": ("bytes", 1.0),
+    "kb": ("bytes", 1e3),
+    "mb": ("bytes", 1e6),
+    "gb": ("bytes", 1e9),
+    "tb": ("bytes", 1e12),
+    "kib": ("bytes", 2.0**10),
+    "mib": ("bytes", 2.0**20),
+    "gib": ("bytes", 2.0**30),
+    "tib": ("bytes", 2.0**40),
+}
+_SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+# Which units of quantities a printed dimension may be found in.
+_FITS: Mapping[str, frozenset[str]] = {
+    "seconds": frozenset({"seconds"}),
+    "ratio": frozenset({"ratio"}),
+    "factor": frozenset({"ratio"}),
+    "per_second": frozenset({"per_second"}),
+    "bytes": frozenset({"bytes"}),
+    "": frozenset({"", "count", "ratio", "per_second"}),
+}
+_DATE = re.compile(
+    r"\b(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?(?:Z|\+00:00)?"
+)
+_CLOCK = re.compile(r"(?<![\w:.-])(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?(?![\w:])Z?")
+_VERSION = re.compile(r"(?<![\w.])v?\d+(?:\.\d+){2,}[\w.+-]*")
+_QUOTED = re.compile(r"\"([^\"]{1,400})\"|`([^`]{1,400})`|“([^”]{1,400})”")
+_IDENTIFIER = re.compile(r"(?<![\w])(?=[\w./:-]*[A-Za-z])[A-Za-z_][\w]*(?:[./:-][\w]+)*")
+_NUMBER = re.compile(
+    r"(?<![\w.])([-+\u2212]?)(\d{1,3}(?:[,\u202f ]\d{3})+(?!\d)|\d+)(\.\d+)?([eE][-+]?\d{1,2})?"
+    r"(?:([kKMG])(?![A-Za-z]))?"
+    r"\s?[-\s]?(%|\u00d7|/\s?s\b|/\s?min\b|(?:requests?|req|tokens?|tok)\s?/\s?s(?:ec)?\b"
+    r"|per second"
+    r"|(?:requests?|tokens?) (?:per|a) second|[A-Za-zµ]+)?"
+)
+_PROPER = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\w*")
+_RATE = re.compile(r"/\s?s|per second|a second")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cited:
+    """What the cited evidence holds, ready to be searched."""
+
+    quantities: tuple[tuple[float, str], ...]
+    times: tuple[float, ...]
+    text: str
+    literals: frozenset[str] = field(default_factory=frozenset)
+
+
+def cited(evidence: Iterable[Evidence]) -> Cited:
+    """Collect the numbers, times and texts of some evidence."""
+    members = list(evidence)
+    quantities = [q for each in members for q in each.quantities]
+    times = [q.value for q in quantities if q.unit == "timestamp"]
+    times += [q.at for q in quantities if q.at is not None]
+    times += [edge for each in members for edge in (each.window.start, each.window.end)]
+    texts = [text for each in members for text in _texts(each)]
+    plain = " ".join(t for each in members for t in (each.title, *each.facts.values()))
+    return Cited(
+        quantities=tuple((q.value, q.unit) for q in quantities),
+        times=tuple(sorted(set(times))[:MOST_TIMES]),
+        text=_flat(" ".join(texts)),
+        literals=frozenset(re.findall(r"\d+(?:\.\d+)?", plain)),
+    )
+
+
+def _texts(evidence: Evidence) -> Iterator[str]:
+    yield from (evidence.id, evidence.title, evidence.source, evidence.component or "")
+    yield from (evidence.query, evidence.detail)
+    for name, value in evidence.facts.items():
+        yield from (name, value)
+    for quantity in evidence.quantities:
+        yield from (quantity.name, *quantity.labels, *quantity.labels.values())
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text).lower()
+
+
+class Ground:
+    """The evidence of one incident; grounds any number of claims."""
+
+    def __init__(self, evidence: Sequence[Evidence]) -> None:
+        """Index the evidence by id, and collect the names that are known anywhere in it."""
+        self._evidence = {each.id: each for each in evidence}
+        self._everything = cited(evidence)
+        named = {each.component or "" for each in evidence}
+        named |= {
+            value
+            for each in evidence
+            for key, value in each.facts.items()
+            if key in {"target", "service", "label target", "metric"}
+        }
+        self.names = frozenset(name for name in named if len(name) > 1)
+
+    def claim(self, claim: Claim) -> Claim:
+        """Return the claim with its standing; an unverified one says why."""
+        problem = self._problem(claim)
+        standing = Standing.UNVERIFIED if problem else Standing.VERIFIED
+        return claim.model_copy(
+            update={"standing": standing, "problem": line(problem, LONGEST_PROBLEM)}
+        )
+
+    def _problem(self, claim: Claim) -> str:
+        if not claim.text.strip():
+            return "the claim is empty"
+        if len(claim.text) > LONGEST_CLAIM:
+            return f"the claim is longer than {LONGEST_CLAIM} characters"
+        if not claim.evidence:
+            return "no evidence is cited"
+        unknown = [each for each in claim.evidence if each not in self._evidence]
+        if unknown:
+            return f"there is no evidence {unknown[0][:20]}"
+        members = [self._evidence[each] for each in claim.evidence]
+        answered = [each for each in members if each.status is Status.OK]
+        if not answered:
+            return f"the cited evidence is {members[0].status.value}: it shows nothing"
+        return self.text_problem(claim.text, cited(answered))
+
+    def text_problem(self, text: str, known: Cited) -> str:
+        """Return what in a text is not in the evidence, empty when all of it is."""
+        missing = [*_times(text, known), *_names(text, known, self.names)]
+        missing += _numbers(_without_names(text), known)
+        missing += [
+            name
+            for name in _PROPER.findall(text)
+            if name.lower() not in known.text and name.lower() not in self._everything.text
+        ]
+        if not missing:
+            return ""
+        return "not in the cited evidence: " + ", ".join(dict.fromkeys(missing))
+
+    def id_of(self, source: str) -> str:
+        """Return the id of the first evidence of a source, empty when there is none."""
+        return next((e.id for e in self._evidence.values() if e.source == source), "")
+
+    def of(self, ids: Iterable[str]) -> Cited:
+        """Collect what some evidence holds, unknown ids left out."""
+        return cited(self._evidence[each] for each in ids if each in self._evidence)
+
+
+def _times(text: str, known: Cited) -> Iterator[str]:
+    for found in _DATE.finditer(text):
+        if not _date_known(found, known):
+            yield found.group().strip()
+    for found in _CLOCK.finditer(_DATE.sub(" ", text)):
+        if not _clock_known(found, known):
+            yield found.group().strip()
+
+
+def _date_known(found: re.Match[str], known: Cited) -> bool:
+    year, month, day, hour, minute, second = found.groups()
+    if found.group().lower() in known.text:
+        return True
+    try:
+        numbers = (int(each or 0) for each in (year, month, day, hour, minute, second))
+        at = dt.datetime(*numbers, tzinfo=dt.UTC).timestamp()  # type: ignore[arg-type, misc]
+    except ValueError:
+        return False
+    width = DAY_SECONDS if hour is None else 60.0 if second is None else 1.0
+    return any(at - 1 <= each < at + width + (1 if width < 60 else 0) for each in known.times)
+
+
+def _clock_known(found: re.Match[str], known: Cited) -> bool:
+    hour, minute, second = found.groups()
+    at = int(hour) * 3600 + int(minute) * 60 + int(second or 0)
+    if int(hour) > 23 or int(minute) > 59 or int(second or 0) > 59:
+        return found.group().lower() in known.text
+    for each in known.times:
+        off = each % DAY_SECONDS - at
+        off = (off + DAY_SECONDS / 2) % DAY_SECONDS - DAY_SECONDS / 2
+        if (-1 <= off < 60) if second is None else (-1 <= off < 2):
+            return True
+    return False
+
+
+def _names(text: str, known: Cited, names: frozenset[str]) -> Iterator[str]:
+    for found in _QUOTED.finditer(text):
+        quoted = next(each for each in found.groups() if each is not None)
+        if _flat(quoted).strip(" .,…") not in known.text:
+            yield f'"{quoted[:60]}"'
+    for version in _VERSION.findall(text):
+        if version.lower() not in known.text:
+            yield version
+    for found in _IDENTIFIER.finditer(_QUOTED.sub(" ", _VERSION.sub(" ", text))):
+        word = found.group()
+        if _is_name(word, names) and word.lower() not in known.text:
+            yield word
+
+
+def _is_name(word: str, names: frozenset[str]) -> bool:
+    """Say whether a word must stand in the evidence: a known name, or one made as names are."""
+    if word in names:
+        return True
+    if re.fullmatch(r"[A-Za-z]+(?:[-/][A-Za-z]+)*", word):
+        return False  # plain words, with hyphens or slashes
+    return "_" in word or ":" in word or any(character.isdigit() for character in word)
+
+
+def _without_names(text: str) -> str:
+    """Leave the numbers that are numbers: times, versions, quotations and names are taken out."""
+    for pattern in (_QUOTED, _DATE, _CLOCK, _VERSION, _IDENTIFIER_WITH_DIGIT):
+        text = pattern.sub(" \u2026 ", text)
+    return text
+
+
+_IDENTIFIER_WITH_DIGIT = re.compile(r"(?<![\w.])[A-Za-z_][\w]*(?:[./:-]\w+)*\d[\w./:-]*")
+
+
+def _numbers(text: str, known: Cited) -> Iterator[str]:
+    for found in _NUMBER.finditer(text):
+        sign, whole, fraction, exponent, scale, unit = found.groups()
+        digits = re.sub(r"[,\u202f ]", "", whole) + (fraction or "") + (exponent or "")
+        value = float(digits) * (-1 if sign in {"-", "\u2212"} else 1)
+        resolution = 0.5 * 10.0 ** -(len(fraction or ".") - 1)
+        dimension, size = _dimension(unit or "")
+        size *= _SCALES.get(scale or "", 1.0)
+        if exponent:
+            resolution *= 10.0 ** int(exponent[1:])
+        near = abs(resolution * size)
+        plain = dimension == "" and not scale and digits in known.literals
+        if not plain and not _number_known(value * size, near, dimension, known):
+            shown = found.group().strip()
+            yield (
+                shown
+                if dimension
+                else f"{sign}{whole}{fraction or ''}{exponent or ''}{scale or ''}"
+            )
+
+
+def _dimension(unit: str) -> tuple[str, float]:
+    flat = re.sub(r"\s+", " ", unit.strip().lower())
+    if _RATE.search(flat):
+        return "per_second", 1.0
+    if unit == "M":
+        return "", 1e6
+    return _UNITS.get(re.sub(r"\s", "", flat), ("", 1.0))
+
+
+def _number_known(value: float, near: float, dimension: str, known: Cited) -> bool:
+    fits = _FITS[dimension]
+    for quantity, unit in known.quantities:
+        if unit in fits and _same(value, quantity, near):
+            return True
+    if dimension != "seconds":
+        return False
+    return any(
+        _same(abs(value), abs(late - early), near)
+        for early, late in itertools.combinations(known.times, 2)
+    )
+
+
+def _same(printed: float, stored: float, near: float) -> bool:
+    off = min(abs(printed - stored), abs(abs(printed) - abs(stored)))
+    return off <= max(near * (1 + 1e-9), TOLERANCE_RATIO * abs(stored))

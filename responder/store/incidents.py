@@ -1,0 +1,196 @@
+"""Incidents: what they are, what they can be found by, and why they are as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from responder.incident import Incident, IncidentState, Known
+from responder.store import episodes
+from responder.store.engine import insert_new
+from responder.store.tables import episodes as episodes_table
+from responder.store.tables import incident_keys, incident_log, incidents, stages
+
+_MOST_KNOWN = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One line of an incident's history."""
+
+    at: float
+    event: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opening:
+    """What an incident is stored with when it begins."""
+
+    id: str
+    at: float
+    state: IncidentState
+    reason: str
+    severity_rank: int
+    occurrence_of: str | None = None
+
+
+def known(connection: Connection, key: str, since: float) -> Sequence[Known]:
+    """Give the incidents that are found by *key*: all that are open, and the recent ones."""
+    query = (
+        sa.select(incidents)
+        .join(incident_keys, incident_keys.c.incident_id == incidents.c.id)
+        .where(
+            incident_keys.c.key == key,
+            sa.or_(incidents.c.joined_at >= since, incidents.c.resolved_at.is_(None)),
+        )
+        .order_by(incidents.c.joined_at.desc())
+        .limit(_MOST_KNOWN)
+    )
+    rows = connection.execute(query).all()
+    names = _alertnames(connection, [row.id for row in rows])
+    return [
+        Known(
+            id=row.id,
+            opened_at=row.opened_at,
+            joined_at=row.joined_at,
+            state=IncidentState(row.state),
+            severity_rank=row.severity_rank,
+            alertnames=names[row.id],
+            is_resolved=row.resolved_at is not None,
+        )
+        for row in rows
+    ]
+
+
+def _alertnames(
+    connection: Connection, incident_ids: Sequence[str]
+) -> Mapping[str, frozenset[str]]:
+    query = (
+        sa.select(episodes_table.c.incident_id, episodes_table.c.alertname)
+        .where(episodes_table.c.incident_id.in_(incident_ids))
+        .distinct()
+    )
+    found: dict[str, set[str]] = {incident_id: set() for incident_id in incident_ids}
+    for row in connection.execute(query):
+        found[row.incident_id].add(row.alertname)
+    return {incident_id: frozenset(names) for incident_id, names in found.items()}
+
+
+def open_new(connection: Connection, opening: Opening) -> None:
+    """Store a new incident and why it was opened."""
+    row = {
+        "id": opening.id,
+        "opened_at": opening.at,
+        "joined_at": opening.at,
+        "state": opening.state,
+        "reason": opening.reason,
+        "severity_rank": opening.severity_rank,
+        "occurrence_of": opening.occurrence_of,
+    }
+    connection.execute(sa.insert(incidents), row)
+    log(connection, opening.id, Entry(at=opening.at, event="opened", text=opening.reason))
+
+
+def add_keys(connection: Connection, incident_id: str, keys: Iterable[str]) -> None:
+    """Let an incident be found by *keys* as well."""
+    for key in keys:
+        insert_new(connection, incident_keys, {"key": key, "incident_id": incident_id})
+
+
+def joined(connection: Connection, incident_id: str, at: float, severity_rank: int) -> None:
+    """Note that an episode joined; a worse severity becomes the incident's."""
+    change = {
+        "joined_at": at,
+        "severity_rank": sa.case(
+            (incidents.c.severity_rank > severity_rank, severity_rank),
+            else_=incidents.c.severity_rank,
+        ),
+        "resolved_at": None,
+    }
+    connection.execute(sa.update(incidents).where(incidents.c.id == incident_id).values(change))
+
+
+def set_state(connection: Connection, incident_id: str, state: IncidentState, entry: Entry) -> None:
+    """Move an incident on, with the reason."""
+    change = {"state": state, "reason": entry.text}
+    connection.execute(sa.update(incidents).where(incidents.c.id == incident_id).values(change))
+    log(connection, incident_id, entry)
+
+
+def resolve(connection: Connection, incident_id: str, at: float) -> None:
+    """Note that every episode of an incident is over."""
+    connection.execute(
+        sa.update(incidents).where(incidents.c.id == incident_id).values(resolved_at=at)
+    )
+
+
+def log(connection: Connection, incident_id: str, entry: Entry) -> None:
+    """Add a line to an incident's history."""
+    row = {"incident_id": incident_id, "at": entry.at, "event": entry.event, "text": entry.text}
+    connection.execute(sa.insert(incident_log), row)
+
+
+def history(connection: Connection, incident_id: str) -> Sequence[Entry]:
+    """Give an incident's history, oldest first."""
+    query = (
+        sa.select(incident_log)
+        .where(incident_log.c.incident_id == incident_id)
+        .order_by(incident_log.c.id)
+    )
+    return [Entry(at=row.at, event=row.event, text=row.text) for row in connection.execute(query)]
+
+
+def get(connection: Connection, incident_id: str) -> Incident | None:
+    """Give one incident with its episodes, None when there is none."""
+    found = _with_episodes(connection, sa.select(incidents).where(incidents.c.id == incident_id))
+    return found[0] if found else None
+
+
+def newest(connection: Connection, limit: int) -> Sequence[Incident]:
+    """Give the newest incidents with their episodes, newest first."""
+    query = sa.select(incidents).order_by(incidents.c.opened_at.desc(), incidents.c.id)
+    return _with_episodes(connection, query.limit(limit))
+
+
+def _with_episodes(connection: Connection, query: sa.Select[*tuple[object, ...]]) -> list[Incident]:
+    rows = connection.execute(query).all()
+    members = episodes.of_incidents(connection, [row.id for row in rows])
+    return [
+        Incident(
+            id=row.id,
+            opened_at=row.opened_at,
+            state=IncidentState(row.state),
+            reason=row.reason,
+            episodes=members[row.id],
+            resolved_at=row.resolved_at,
+            occurrence_of=row.occurrence_of,
+        )
+        for row in rows
+    ]
+
+
+def finish_stage(
+    connection: Connection, incident_id: str, stage: str, at: float, seconds: float
+) -> bool:
+    """Note that a stage of the investigation is done; tell whether that is news."""
+    row = {"incident_id": incident_id, "stage": stage, "finished_at": at, "seconds": seconds}
+    return insert_new(connection, stages, row)
+
+
+def stages_done(
+    connection: Connection, incident_ids: Sequence[str]
+) -> Mapping[str, tuple[str, ...]]:
+    """Give the stages that are done of each incident's investigation, in their order."""
+    query = (
+        sa.select(stages)
+        .where(stages.c.incident_id.in_(incident_ids))
+        .order_by(stages.c.finished_at)
+    )
+    found: dict[str, list[str]] = {incident_id: [] for incident_id in incident_ids}
+    for row in connection.execute(query):
+        found[row.incident_id].append(row.stage)
+    return {incident_id: tuple(each) for incident_id, each in found.items()}

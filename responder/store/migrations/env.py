@@ -1,0 +1,16 @@
+"""What Alembic runs the steps with: the connection that it was given."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from responder.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    transactional_ddl=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

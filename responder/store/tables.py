@@ -1,0 +1,182 @@
+"""The tables, once; times are seconds since the epoch, records are stored as JSON."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("received_at", Float, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("problem", Text),
+    Column("group_key", Text, nullable=False, default=""),
+    Column("receiver", Text, nullable=False, default=""),
+    Column("external_url", Text, nullable=False, default=""),
+    Column("truncated", Integer, nullable=False, default=0),
+)
+Index(
+    "ix_deliveries_quarantined",
+    deliveries.c.received_at,
+    sqlite_where=deliveries.c.problem.is_not(None),
+    postgresql_where=deliveries.c.problem.is_not(None),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("delivery_id", String, ForeignKey("deliveries.id"), nullable=False),
+    Column("at", Float, nullable=False, index=True),
+    Column("service", Text, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("version", Text, nullable=False, default=""),
+    Column("author", Text, nullable=False, default=""),
+    Column("link", Text, nullable=False, default=""),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("opened_at", Float, nullable=False, index=True),
+    Column("joined_at", Float, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("severity_rank", Integer, nullable=False),
+    Column("resolved_at", Float, index=True),
+    Column("occurrence_of", String, ForeignKey("incidents.id")),
+)
+
+incident_keys = Table(
+    "incident_keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("incident_id", String, ForeignKey("incidents.id"), primary_key=True),
+)
+
+incident_log = Table(
+    "incident_log",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("incident_id", String, ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("at", Float, nullable=False),
+    Column("event", String, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+episodes = Table(
+    "episodes",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("incident_id", String, ForeignKey("incidents.id"), index=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("alertname", Text, nullable=False, index=True),
+    Column("first_seen_at", Float, nullable=False),
+    Column("last_seen_at", Float, nullable=False),
+    Column("starts_at", Float, nullable=False),
+    Column("resolved_at", Float),
+    Column("resolved_seen_at", Float),
+    Column("seen_late", Boolean, nullable=False, default=False),
+    Column("alert", JSON, nullable=False),
+    Index("ix_episodes_latest", "fingerprint", "first_seen_at"),
+)
+
+episode_facts = Table(
+    "episode_facts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("episode_id", String, ForeignKey("episodes.id"), nullable=False, index=True),
+    Column("delivery_id", String, ForeignKey("deliveries.id"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("fact", String, nullable=False),
+    Column("starts_at", Float, nullable=False),
+    Column("ends_at", Float),
+)
+
+work = Table(
+    "work",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("incident_id", String, ForeignKey("incidents.id"), nullable=False, unique=True),
+    Column("priority", Integer, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("created_at", Float, nullable=False),
+    Column("finished_at", Float),
+    Column("problem", Text, nullable=False, default=""),
+    Index("ix_work_turn", "state", "priority", "due_at"),
+)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("incident_id", String, ForeignKey("incidents.id"), primary_key=True),
+    Column("stage", String, primary_key=True),
+    Column("finished_at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+)
+
+frames = Table(
+    "frames",
+    metadata,
+    Column("investigation_id", String, primary_key=True),
+    Column("packed", LargeBinary, nullable=False),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("incident_id", String, ForeignKey("incidents.id"), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False, index=True),
+    Column("report", JSON, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("suspects", JSON, nullable=False),
+    Column("disproofs", JSON, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("idempotency_key", String, nullable=False, unique=True),
+    Column("channel", String, nullable=False),
+    Column("event", String, nullable=False),
+    Column("incident_id", String, ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("report_id", String, ForeignKey("reports.id"), nullable=False),
+    Column("status", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("finished_at", Float),
+    Column("problem", Text, nullable=False, default=""),
+    Column("reference", Text, nullable=False, default=""),
+    Index("ix_outbox_turn", "status", "channel", "due_at"),
+)

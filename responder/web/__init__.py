@@ -1,0 +1,1 @@
+"""The responder's web side: webhooks in, pages and JSON out."""

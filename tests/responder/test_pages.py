@@ -1,0 +1,222 @@
+"""The pages, on hostile labels, and the exposition."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from asyncio.subprocess import PIPE, STDOUT
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from yarl import URL
+
+from lab.stack.cache import cache_root
+from lab.stack.progress import Progress
+from lab.stack.provide import provide
+from responder.web.markdown import render
+from responder.web.shown import quantity, span, web_link
+from tests.responder.conftest import Place, Start
+from tests.responder.fakes import CHART, alert, post
+
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}\u202e"
+FAMILIES = {
+    "vigie_responder_alerts_received",
+    "vigie_responder_build_info",
+    "vigie_responder_config_last_reload_successful",
+    "vigie_responder_deliveries_received",
+    "vigie_responder_incidents_open",
+    "vigie_responder_intake_refused",
+    "vigie_responder_model_calls",
+    "vigie_responder_model_tokens",
+    "vigie_responder_outbox_failures",
+    "vigie_responder_outbox_oldest_age_seconds",
+    "vigie_responder_outbox_pending",
+    "vigie_responder_quarantined",
+    "vigie_responder_report_info",
+    "vigie_responder_reports",
+    "vigie_responder_stage_duration_seconds",
+    "vigie_responder_task_deaths",
+    "vigie_responder_watchdog_last_seen_timestamp_seconds",
+    "vigie_responder_work_oldest_age_seconds",
+    "vigie_responder_work_pending",
+}
+
+
+class Seen(HTMLParser):
+    """Collects the tags and attributes of a page."""
+
+    def __init__(self, text: str) -> None:
+        """Read the page."""
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep a tag."""
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+
+def assert_tame(text: str) -> None:
+    """Assert that a page holds no script, no style, no handler and no odd link."""
+    seen = Seen(text)
+    assert not {"script", "style", "iframe", "object"} & set(seen.tags)
+    for name, value in seen.attributes:
+        assert not name.startswith("on")
+        assert name != "style"
+        if name in {"href", "src"}:
+            assert re.match(r"(/|#|https?://)", value), value
+
+
+async def hostile(place: Place) -> str:
+    """Report an incident whose labels are hostile; give its id."""
+    odd = alert(HOSTILE, starts_at=time.time(), target=HOSTILE, zone=HOSTILE)
+    odd["annotations"] = {"summary": HOSTILE, HOSTILE: HOSTILE}
+    odd["generatorURL"] = "javascript:alert(3)"
+    assert await place.send(post(odd)) == 200
+    (incident,) = await place.reported()
+    return str(incident["id"])
+
+
+async def test_hostile_labels_stay_text(start: Start) -> None:
+    """No label, annotation, claim or link becomes markup on the list or the incident's page."""
+    place = await start()
+    incident = await hostile(place)
+    for path in ("/", f"/incidents/{incident}"):
+        text = await place.text(path)
+        assert_tame(text)
+        assert "<script>alert" not in text
+        assert "{{ 7*7 }}" in text
+
+
+async def test_every_page_forbids_scripts_by_its_headers(start: Start) -> None:
+    """The policy allows nothing inline, on pages, pictures and errors alike."""
+    place = await start()
+    incident = await hostile(place)
+    paths = ("/", f"/incidents/{incident}", "/quarantine", "/static/vigie.css", "/nowhere")
+    for path in paths:
+        async with place.session.get(place.url / path[1:]) as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe-inline" not in policy
+
+
+async def test_a_picture_is_served_by_itself(start: Start) -> None:
+    """The chart of evidence is an image of its own, boxed in."""
+    place = await start()
+    incident = await hostile(place)
+    path = f"/incidents/{incident}/evidence/E1.svg"
+    assert f'src="{path}"' in await place.text(f"/incidents/{incident}")
+    async with place.session.get(place.url / path[1:]) as response:
+        assert response.content_type == "image/svg+xml"
+        assert "sandbox" in response.headers["Content-Security-Policy"]
+        assert await response.text() == CHART
+
+
+async def test_the_incident_page_shows_the_whole_report(start: Start) -> None:
+    """Causes, coverage, disproofs, timeline, history and deliveries are all there."""
+    place = await start("channels: [{kind: log}]")
+    await place.send(post(alert(starts_at=time.time())))
+    (incident,) = await place.reported()
+    text = await place.text(f"/incidents/{incident['id']}")
+    for part in (
+        "chat hangs",
+        "hung_engine",
+        "are peers healthy?",
+        "What was looked at",
+        "value at onset",
+        "1.5 s",
+        "reported to log",
+        "it hangs",
+    ):
+        assert part in text, part
+
+
+@pytest.mark.parametrize(
+    "path", ["/incidents/none", "/runbooks/None", "/runbooks/..%2F..%2Fetc%2Fpasswd", "/x"]
+)
+async def test_what_is_not_there_is_404(start: Start, path: str) -> None:
+    """Unknown incidents, runbooks and paths that lead out are not found."""
+    place = await start()
+    where = URL(f"{place.url.origin()}{path}", encoded=True)
+    async with place.session.get(where) as response:
+        assert response.status == 404
+
+
+async def test_a_runbook_is_shown(start: Start, tmp_path: Path) -> None:
+    """The folder of the runbooks source is readable as pages."""
+    (tmp_path / "VigieTargetHung.md").write_text("# Hung\n\nIt <b>hangs</b>.\n")
+    place = await start(f"sources: [{{kind: runbooks, folder: '{tmp_path}'}}]")
+    text = await place.text("/runbooks/VigieTargetHung")
+    assert "<h1>Hung</h1>" in text
+    assert "It &lt;b&gt;hangs&lt;/b&gt;." in text
+
+
+def test_markdown_knows_what_runbooks_use() -> None:
+    """Headings, lists, code and links become markup; everything else is escaped."""
+    text = (
+        "## A\n\none\ntwo `x<y` **b**\n\n- p\n  q\n- r\n\n1. s\n\n"
+        "```promql\nup < 1\n```\n[l](https://e.org/?a&b) [j](javascript:x)"
+    )
+    assert str(render(text)).splitlines() == [
+        "<h2>A</h2>",
+        "<p>one two <code>x&lt;y</code> <strong>b</strong></p>",
+        "<ul><li>p q</li><li>r</li></ul>",
+        "<ol><li>s</li></ol>",
+        "<pre><code>up &lt; 1</code></pre>",
+        '<p><a href="https://e.org/?a&amp;b" rel="noreferrer">l</a> [j](javascript:x)</p>',
+    ]
+
+
+def test_values_are_shown_with_their_units() -> None:
+    """Numbers are written as a person says them, and only web links are links."""
+    assert [span(each) for each in (0.25, 3, 600, 9000)] == ["250 ms", "3.0 s", "10 min", "2.5 h"]
+    assert quantity(0.051, "ratio") == "5.1 %"
+    assert quantity(3 * 1024**2, "bytes") == "3.0 MiB"
+    assert quantity(12, "per_second") == "12 /s"
+    assert quantity(None, "") == "-"
+    assert web_link("javascript:x") == ""
+
+
+@pytest.fixture(scope="module")
+def promtool(request: pytest.FixtureRequest) -> Path:
+    """Return promtool's path."""
+    found = provide(
+        ("promtool",),
+        flavour=request.config.getoption("--stack"),
+        root=cache_root(os.environ),
+        environ=os.environ,
+        progress=Progress(sys.stderr),
+    )
+    return found["promtool"].path
+
+
+async def test_the_exposition_is_clean(start: Start, promtool: Path) -> None:
+    """Every family is there, and promtool has nothing to say."""
+    place = await start("channels: [{kind: log}]")
+    await place.send(post(alert("VigieWatchdog", starts_at=time.time(), target="")))
+    await place.send(b"unreadable")
+    await hostile(place)
+    text = await place.text("/metrics")
+    check = [str(promtool), "check", "metrics"]
+    said = await asyncio.create_subprocess_exec(*check, stdin=PIPE, stdout=PIPE, stderr=STDOUT)
+    output, _ = await said.communicate(text.encode())
+    assert (said.returncode, output) == (0, b"")
+    seen = {
+        line.split()[2].removesuffix("_total") for line in text.splitlines() if "# TYPE" in line
+    }
+    assert seen >= FAMILIES
+
+
+async def test_openmetrics_is_given_to_who_asks(start: Start) -> None:
+    """Prometheus asks for it first; it ends with its mark."""
+    place = await start()
+    headers = {"Accept": "application/openmetrics-text;version=1.0.0"}
+    async with place.session.get(place.url / "metrics", headers=headers) as response:
+        assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+        assert (await response.text()).endswith("# EOF\n")
