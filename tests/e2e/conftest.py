@@ -1,0 +1,30 @@
+"""The end-to-end tests' ground: the real stack, and an installation of everything on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from lab.stack.cache import cache_root
+from lab.stack.catalogue import Flavour
+from lab.stack.progress import Progress
+from lab.stack.provide import provide
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """Return the folder where programs and environments are kept between runs."""
+    return cache_root(os.environ)
+
+
+@pytest.fixture(scope="session")
+def programs(request: pytest.FixtureRequest, cache: Path) -> Mapping[str, Path]:
+    """Return the paths of the four programs, of the flavour that the run asks for."""
+    flavour = cast("Flavour", request.config.getoption("--stack"))
+    found = provide(flavour=flavour, root=cache, environ=os.environ, progress=Progress(sys.stderr))
+    return {name: program.path for name, program in found.items()}

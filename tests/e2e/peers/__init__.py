@@ -1,0 +1,1 @@
+"""End to end, against model servers that others wrote."""
