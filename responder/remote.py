@@ -63,6 +63,8 @@ class Remote:
                 answer = await self._exchange(method, path, params)
         except TimeoutError:
             answer = unavailable("no answer within the deadline")
+        except aiohttp.ClientConnectorError as error:
+            answer = unavailable(f"cannot connect ({type(error.os_error).__name__})")
         except (aiohttp.ClientError, OSError, SecretError) as error:
             answer = unavailable(f"{type(error).__name__}: {error}")
         except (ValueError, RecursionError) as error:

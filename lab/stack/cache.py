@@ -76,7 +76,10 @@ class Cache:
         try:
             record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
             entry = Entry(**{field: record[field] for field in Entry.__slots__})
-            whole = record["sha256"] == _sha256(path) and os.access(path, os.X_OK)
+            sums = {name: record["sha256"]} | record.get("beside", {})
+            whole = os.access(path, os.X_OK) and sums == {
+                file: _sha256(folder / file) for file in sums
+            }
         except (OSError, ValueError, TypeError, KeyError):
             return None
         return _program(entry, path) if whole else None
@@ -96,7 +99,11 @@ class Cache:
             path.chmod(0o755)
             for name, needed in (beside or {}).items():
                 shutil.move(needed, fresh / name)
-            record = asdict(entry) | {"sha256": _sha256(path), "size_bytes": path.stat().st_size}
+            record = asdict(entry) | {
+                "sha256": _sha256(path),
+                "size_bytes": path.stat().st_size,
+                "beside": _sums(fresh, but=path),
+            }
             (fresh / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
             if folder.exists():
                 folder.rename(work / "old")
@@ -179,6 +186,11 @@ def _is_abandoned(work: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def _sums(folder: Path, *, but: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file != but)
+    return {str(file.relative_to(folder)): _sha256(file) for file in files}
 
 
 def _sha256(path: Path) -> str:

@@ -64,7 +64,7 @@ _DEBIAN = (
         version="0.25",
         programs={"alertmanager": "usr/bin/prometheus-alertmanager", "amtool": "usr/bin/amtool"},
         # Its default templates, which Debian has it read from their installed place.
-        share="usr/share",
+        share="usr/share/prometheus",
     ),
 )
 

@@ -1,9 +1,10 @@
-"""Unpacks Debian's packages into the cache: the binaries alone, nothing installed or started."""
+"""Unpacks Debian's packages into the cache; nothing is installed, no service starts."""
 
 from __future__ import annotations
 
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.stack.cache import Entry
@@ -12,7 +13,6 @@ from lab.stack.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from lab.stack.cache import Cache, Program
     from lab.stack.catalogue import Recipe
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECONDS = 5 * 60.0
 _ELSEWHERE = "use --flavour current, which builds with Go"
-
 
 # What Debian compiled to be read below /usr/share is laid over it, for this one process alone.
 _WRAPPER = """\
@@ -54,7 +53,7 @@ class DebianUnpacker:
         """
         package = recipe.origin
         self._require_tools(package)
-        folder = work / package
+        folder = work / f"debian-{package}"
         folder.mkdir()
         options = self._with_lists(recipe, work)
         version = self._candidate(package, options)
@@ -123,17 +122,25 @@ class DebianUnpacker:
         )
         if not recipe.share:
             return self._cache.put(file, entry)
-        real = f"{name}.real"
-        wrapper = tree / "wrapper"
-        wrapper.write_text(_WRAPPER.format(real=real), encoding="utf-8")
-        share = tree / f"share-of-{name}"
-        shutil.copytree(tree / recipe.share, share)
-        file.chmod(0o755)
-        program = self._cache.put(wrapper, entry, beside={real: file, "share": share})
-        if read([str(program.path), "--version"], environ=self._environ) is None:
+        staged = self._stage(recipe, name, tree)
+        beside = {each: staged / each for each in (f"{name}.real", "share")}
+        return self._cache.put(staged / name, entry, beside)
+
+    def _stage(self, recipe: Recipe, name: str, tree: Path) -> Path:
+        """Lay a program out with its wrapper and data, and see that it starts so."""
+        staged = tree.parent / f"staged-{name}"
+        data = Path(recipe.share).relative_to("usr/share")
+        shutil.copytree(tree / recipe.share, staged / "share" / data)
+        real = staged / f"{name}.real"
+        shutil.move(tree / recipe.programs[name], real)
+        real.chmod(0o755)
+        wrapper = staged / name
+        wrapper.write_text(_WRAPPER.format(real=real.name), encoding="utf-8")
+        wrapper.chmod(0o755)
+        if read([str(wrapper), "--version"], environ=self._environ) is None:
             problem = "cannot be given its templates: this machine refuses a mount namespace"
             raise StackError(f"Debian's {name}", problem, _ELSEWHERE)
-        return program
+        return staged
 
     def _run(self, argv: Sequence[str], doing: str, folder: Path) -> None:
         run(

@@ -152,7 +152,7 @@ def _copy_module(recipe: Recipe, work: Path) -> Path:
     if not (source / "go.mod").is_file():
         problem = "no go.mod there"
         raise StackError(str(source), problem, "run from a whole checkout of the project")
-    module = work / source.name
+    module = work / f"module-{source.name}"
     shutil.copytree(source, module)
     return module
 

@@ -34,7 +34,7 @@ def _hold(held: contextlib.ExitStack) -> int:
     for port in random.sample(_PORTS, _TRIES):
         listener = socket.socket()
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Without SO_REUSEADDR, with which two of these could be bound to one port.
             listener.bind((HOST, port))
         except OSError:
             listener.close()

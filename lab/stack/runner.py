@@ -23,6 +23,7 @@ PROMETHEUS = "prometheus:9090"
 ALERTMANAGER = "alertmanager:9093"
 
 _CHECK_SECONDS = 60.0
+_RESEND_DELAY_MS = 60_000
 
 
 class Stack:
@@ -172,6 +173,9 @@ class Stack:
             f"--web.external-url={self.prometheus_url}",
             "--web.enable-lifecycle",
             "--storage.tsdb.path=data/prometheus",
+            # Its default, a minute, scaled as all else: what it sends before it has discovered
+            # Alertmanager is lost until then.
+            f"--rules.alert.resend-delay={_RESEND_DELAY_MS / self._fit.factor:.0f}ms",
         )
 
     def _alertmanager_flags(self) -> tuple[str, ...]:

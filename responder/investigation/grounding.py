@@ -3,7 +3,8 @@
 A number is found when a quantity of the cited evidence, in a unit of the same dimension, equals it
 as far as it is printed, or within one percent. A duration may also be the distance between two
 cited times. A number without a unit may stand literally in a cited fact. Names (components,
-targets, metrics, versions, quoted text) must stand in the cited evidence.
+targets, metrics, versions, quoted text) must stand in the cited evidence. Text that came from
+outside may be quoted, in quotation marks; a claim that repeats it as its own words reads nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ TOLERANCE_RATIO = 0.01
 LONGEST_CLAIM = 1200
 LONGEST_PROBLEM = 300
 MOST_TIMES = 60
+REPEATED_WORDS = 6
 DAY_SECONDS = 86_400
 
 _UNITS: Mapping[str, tuple[str, float]] = {
@@ -132,6 +134,23 @@ def _texts(evidence: Evidence) -> Iterator[str]:
         yield from (quantity.name, *quantity.labels, *quantity.labels.values())
 
 
+def _outside(evidence: Evidence) -> Iterator[str]:
+    """Give the free texts of evidence that others wrote: annotations, answers, comments, pages."""
+    yield evidence.detail
+    for name, value in evidence.facts.items():
+        free = name.startswith("annotation ") or name.endswith((" excerpt", " detail"))
+        if free or name == "title" or re.fullmatch(r"(?:silence|change) \d+", name):
+            yield value
+
+
+def _runs(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Give every run of so many words in a row."""
+    for text in texts:
+        words = re.findall(r"\w+|\u2026", text.lower())
+        for start in range(len(words) - REPEATED_WORDS + 1):
+            yield tuple(words[start : start + REPEATED_WORDS])
+
+
 def _flat(text: str) -> str:
     return re.sub(r"\s+", " ", text).lower()
 
@@ -151,6 +170,7 @@ class Ground:
             if key in {"target", "service", "label target", "metric"}
         }
         self.names = frozenset(name for name in named if len(name) > 1)
+        self._outside = frozenset(_runs(text for each in evidence for text in _outside(each)))
 
     def claim(self, claim: Claim) -> Claim:
         """Return the claim with its standing; an unverified one says why."""
@@ -178,6 +198,8 @@ class Ground:
 
     def text_problem(self, text: str, known: Cited) -> str:
         """Return what in a text is not in the evidence, empty when all of it is."""
+        if self._outside.intersection(_runs([_QUOTED.sub(" \u2026 ", text)])):
+            return "repeats a text from outside without quoting it"
         missing = [*_times(text, known), *_names(text, known, self.names)]
         missing += _numbers(_without_names(text), known)
         missing += [

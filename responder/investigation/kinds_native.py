@@ -92,7 +92,8 @@ def crash(picture: Picture, component: str) -> Hypothesis | None:
     gone = down(picture, component)
     fresh = restarted(picture, component)
     if not gone:
-        return None if fresh is None else _came_back(picture, component, fresh)
+        own_will = fresh is not None and _rolled(picture, component, fresh.now)
+        return None if fresh is None or own_will else _came_back(picture, component, fresh)
     first = gone[0]
     text = f"{component} cannot be scraped: up is 0"
     if first.moved_at is not None:
@@ -114,6 +115,15 @@ def crash(picture: Picture, component: str) -> Hypothesis | None:
         points=tuple(points),
         moved_at=first.moved_at,
         local=True,
+    )
+
+
+def _rolled(picture: Picture, component: str, started_at: float) -> bool:
+    """Say whether a change announced for the component explains its new process."""
+    near = 10 * picture.step
+    return any(
+        change.service == component and abs(change.at - started_at) <= near
+        for change, _ in picture.changes
     )
 
 
@@ -211,6 +221,10 @@ def _surge(
     first = moved(surge)
     points = [first if felt is None else _with(first, earlier(surge, felt), felt)]
     points += [moved(m) for m in (queue, *waits[:1]) if m is not None]
+    junior = picture.junior
+    if junior is not None and junior.component == surge.component and junior.state == "saturated":
+        text = f"the junior sees {junior.target} as saturated"
+        points.append(Point(text=text, evidence=(junior.evidence,)))
     points += [
         moved(m)
         for caller in sorted(picture.callers(surge.component))
@@ -258,7 +272,8 @@ def slowness(picture: Picture, component: str) -> Hypothesis | None:
         strength *= 0.75
     chosen = own or felt
     points = [_before_symptom(picture, chosen[0]), *(moved(m) for m in chosen[1:2])]
-    points += [moved(m) for m in (felt[:1] if own else ())]
+    users = felt if component == picture.symptom else slow_for_users(picture, picture.symptom)
+    points += [moved(m) for m in (users[:1] if own else ())]
     points += [moved(m) for m in _waits_for(picture, component)[:1]]
     calm = [m for m in picture.of(component, Role.QUEUE, Role.TRAFFIC) if not m.lively]
     points += [level(m) for m in sorted(calm, key=lambda m: m.role is not Role.QUEUE)[:2]]

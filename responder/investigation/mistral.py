@@ -11,21 +11,30 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import structlog
 from pydantic import AfterValidator, Field
 
-from responder.guard import line, mask_secrets
 from responder.investigation.analyst import AnalystError, Brief
-from responder.investigation.prompt import TOOL, ReportArguments, draft, messages, read, tool
+from responder.investigation.model_reply import (
+    Answer,
+    PassingError,
+    arguments,
+    correction,
+    failure,
+    judged,
+)
+from responder.investigation.model_reply import answer as read_answer
+from responder.investigation.prompt import draft, fit, messages, tool
 from responder.investigation.report import Draft, Spend
-from responder.spend import Price, PriceTable, Usage, charged
-from toolkit.secrets import Secret, SecretError
+from responder.spend import Price, PriceTable, charged
+from toolkit.secrets import Secret
 from toolkit.settings import Duration, Settings, fault
 
 if TYPE_CHECKING:
+    from httpx2 import AsyncClient, Client
     from mistralai.client import Mistral
 
 log = structlog.get_logger(__name__)
@@ -33,10 +42,9 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 8.0
+FIRST_MODEL_SHARE = 0.6
 BREAKER_FAILURES = 3
 BREAKER_SECONDS = 60.0
-PASSING = frozenset({408, 429, 500, 502, 503, 504, 529})
-LONGEST_PROBLEM = 200
 
 Observe = Callable[[str, str], None]
 """Told of each call: the model and the outcome."""
@@ -62,7 +70,7 @@ class MistralSettings(Settings):
     deadline: Duration = 20.0
     """How long the whole analysis may take; then the embedded analyst writes."""
     fallback_model: str | None = None
-    """Asked when the model itself failed for good."""
+    """Asked when the model itself failed for good, or took over 0.6 of the deadline."""
     max_output_tokens: int = Field(default=3000, ge=100, le=32_000)
     tool_choice: Literal["any", "required", "auto"] = "any"
     """How the server calls a forced tool: `any` at Mistral, `required` at vLLM."""
@@ -80,13 +88,19 @@ class Clockwork:
     chance: Callable[[], float] = random.random
 
 
-class PassingError(Exception):
-    """The call failed in a way that another try may mend; `after_seconds` is the server's wish."""
+@dataclass(kw_only=True, slots=True)
+class Trail:
+    """What came of one analysis so far: its calls, what they cost, what last went wrong."""
 
-    def __init__(self, problem: str, after_seconds: float | None = None) -> None:
-        """Keep the wish beside the problem."""
-        super().__init__(problem)
-        self.after_seconds = after_seconds
+    ends_at: float
+    calls: int = 0
+    spend: Spend = field(default_factory=Spend)
+    problem: str = ""
+
+    def late(self, limit_seconds: float) -> str:
+        """Say why there is no report."""
+        before = f", before it: {self.problem}" if self.problem else ""
+        return f"no report within {limit_seconds:g} s (call {self.calls} without an end{before})"
 
 
 class MistralAnalyst:
@@ -104,6 +118,7 @@ class MistralAnalyst:
         self._observe = observe or (lambda _model, _outcome: None)
         self._clockwork = clockwork or Clockwork()
         self._connection: Connection | None = None
+        self._connecting = asyncio.Lock()
         self._failures = 0
         self._closed_until = 0.0
 
@@ -113,81 +128,114 @@ class MistralAnalyst:
         return self._settings.deadline
 
     async def warm_up(self) -> None:
-        """Import the SDK and build its client, off the loop where that blocks."""
-        if self._connection is None:
-            self._connection = await asyncio.to_thread(Connection.build, self._settings)
+        """Import the SDK and build its client, off the loop where that blocks; never raises."""
+        try:
+            await self._connected()
+        except AnalystError as error:
+            log.warning("model client not built", problem=str(error))
+
+    async def _connected(self) -> Connection:
+        async with self._connecting:
+            if self._connection is None:
+                try:
+                    self._connection = await asyncio.to_thread(Connection.build, self._settings)
+                except ImportError as error:
+                    problem = f"the SDK cannot be imported ({type(error).__name__})"
+                    raise AnalystError(f"{problem}; install mistralai") from None
+            return self._connection
 
     async def aclose(self) -> None:
         """Close the client's connections."""
-        if self._connection is not None:
-            await self._connection.aclose()
-            self._connection = None
+        async with self._connecting:
+            if self._connection is not None:
+                await self._connection.aclose()
+                self._connection = None
 
     async def analyse(self, brief: Brief) -> Draft:
         """Write a draft; raises AnalystError when the model does not within the deadline."""
         self._check_breaker()
+        limit_seconds = self._settings.deadline
+        trail = Trail(ends_at=self._clockwork.clock() + limit_seconds)
         try:
-            async with asyncio.timeout(self._settings.deadline):
-                found = await self._analyse(brief)
+            async with asyncio.timeout(limit_seconds):
+                found = await self._analyse(brief, trail)
         except TimeoutError:
             self._observe(self._settings.model, "timeout")
-            self._failed(f"no report within {self._settings.deadline:g} s")
+            problem = trail.late(limit_seconds)
         except PassingError as error:
-            self._failed(str(error))
-        self._failures = 0
-        return found
+            problem = str(error)
+        else:
+            self._failures = 0
+            return found
+        self._count_failure()
+        raise AnalystError(problem)
 
-    async def _analyse(self, brief: Brief) -> Draft:
-        await self.warm_up()
-        models = (self._settings.model, self._settings.fallback_model)
-        wanted = [model for model in models if model]
-        for model in wanted[:-1]:
-            try:
-                return await self._with(model, brief)
-            except (AnalystError, PassingError) as error:
-                log.warning("model failed, fallback asked", model=model, problem=str(error))
-        return await self._with(wanted[-1], brief)
+    async def _analyse(self, brief: Brief, trail: Trail) -> Draft:
+        model, fallback = self._settings.model, self._settings.fallback_model
+        if fallback is None:
+            return await self._with(model, brief, trail)
+        share_seconds = FIRST_MODEL_SHARE * self._settings.deadline
+        try:
+            async with asyncio.timeout(share_seconds):
+                return await self._with(model, brief, trail)
+        except TimeoutError:
+            self._observe(model, "timeout")
+            trail.problem = f"{model}: {trail.late(share_seconds)}"
+        except (AnalystError, PassingError) as error:
+            trail.problem = f"{model}: {error}"
+        log.warning("model failed, fallback asked", model=model, problem=trail.problem)
+        note = f"{trail.problem}; {fallback} wrote instead"
+        found = await self._with(fallback, brief, trail)
+        return found.model_copy(update={"notes": (*found.notes, note)})
 
-    async def _with(self, model: str, brief: Brief) -> Draft:
+    async def _with(self, model: str, brief: Brief, trail: Trail) -> Draft:
         """Ask one model; an answer that cannot be read is handed back to it once."""
-        talk: list[dict[str, Any]] = list(messages(brief))
-        spend = Spend()
+        # In a thread: cleaning and masking much evidence takes a fifth of a second.
+        talk: list[dict[str, Any]] = list(await asyncio.to_thread(messages, brief))
         for is_last in (False, True):
-            answer = await self._patiently(model, talk)
-            spend = charged(spend, answer.usage, self._price_table())
+            answer = await self._patiently(model, talk, trail)
+            trail.spend = charged(trail.spend, answer.usage, self._price_table())
             try:
-                arguments = _arguments(answer)
+                given = fit(arguments(answer), brief)
             except AnalystError as error:
                 self._observe(model, "unreadable")
-                if is_last or not answer.calls:
+                trail.problem = str(error)
+                if is_last:
                     raise
-                talk += _correction(answer, str(error))
+                talk += correction(answer, trail.problem)
                 continue
             self._observe(model, "ok")
-            return draft(arguments, brief, analyst=f"mistral ({model})", spend=spend)
+            return draft(given, brief, analyst=f"mistral ({model})", spend=trail.spend)
         raise AnalystError("no answer that can be read")
 
-    async def _patiently(self, model: str, talk: list[dict[str, Any]]) -> Answer:
-        """Call, and try again what may pass, Retry-After as a floor with a cap."""
+    async def _patiently(self, model: str, talk: list[dict[str, Any]], trail: Trail) -> Answer:
+        """Call, and try again what may pass, Retry-After as a floor.
+
+        A longer wait than the cap, or than what is left, is not waited for.
+        """
         pause = FIRST_PAUSE_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._call(model, talk)
+                return await self._call(model, talk, trail)
             except PassingError as error:
                 self._observe(model, "passing_error")
-                if attempt == ATTEMPTS:
+                trail.problem = str(error)
+                wished = error.after_seconds or 0.0
+                wait_seconds = max(wished, pause * (0.5 + self._clockwork.chance()))
+                left_seconds = trail.ends_at - self._clockwork.clock()
+                is_vain = wished > LONGEST_PAUSE_SECONDS or wait_seconds >= left_seconds
+                if attempt == ATTEMPTS or is_vain:
                     raise
-                wished = min(error.after_seconds or 0.0, LONGEST_PAUSE_SECONDS)
                 log.info("model call tried again", model=model, problem=str(error))
-                await self._clockwork.sleep(max(wished, pause * (0.5 + self._clockwork.chance())))
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            await self._clockwork.sleep(wait_seconds)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         raise AnalystError("no attempt was made")
 
-    async def _call(self, model: str, talk: list[dict[str, Any]]) -> Answer:
-        if self._connection is None:
-            raise AnalystError("the client is closed")
+    async def _call(self, model: str, talk: list[dict[str, Any]], trail: Trail) -> Answer:
+        connection = await self._connected()
+        trail.calls += 1
         try:
-            return await self._connection.ask(model, talk)
+            return await connection.ask(model, talk)
         except AnalystError:
             self._observe(model, "refused")
             raise
@@ -203,54 +251,61 @@ class MistralAnalyst:
                 f"not asked for {left:.0f} s more: it failed {BREAKER_FAILURES} times"
             )
 
-    def _failed(self, problem: str) -> NoReturn:
-        """Count a failure towards the breaker, and say so."""
+    def _count_failure(self) -> None:
+        """Count a failure towards the breaker; after its time, one more closes it again."""
         self._failures += 1
         if self._failures >= BREAKER_FAILURES:
             self._closed_until = self._clockwork.clock() + BREAKER_SECONDS
-            self._failures = 0
-        raise AnalystError(problem) from None
+            self._failures = BREAKER_FAILURES - 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """One reply: its tool calls (id, name, arguments) and what it used."""
+class Silent:
+    """The SDK's debug log, which would hold whole prompts: nothing is written."""
 
-    calls: tuple[tuple[str, str, Any], ...]
-    finish_reason: str
-    usage: Usage
+    def debug(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Write nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
-    """The SDK's client over an HTTP client of our own, which it does not close."""
+    """The SDK's client over HTTP clients of our own, which it does not close."""
 
     settings: MistralSettings
     client: Mistral
-    http: Any
+    http: AsyncClient
+    blocking: Client
 
     @classmethod
     def build(cls, settings: MistralSettings) -> Connection:
-        """Import the SDK and build its client: no proxies of the environment, no redirects."""
-        import httpx2  # noqa: PLC0415 - it comes with the SDK, and as late
+        """Import the SDK and build its client; nothing that the environment says is heeded."""
         from mistralai.client import Mistral  # noqa: PLC0415 - half a second and 18 MiB
 
-        http = httpx2.AsyncClient(trust_env=False, follow_redirects=False)
+        from responder.investigation import model_http  # noqa: PLC0415 - it needs the SDK's HTTP
+
+        secret = settings.api_key
+        http = model_http.client(lambda: None if secret is None else secret.reveal())
+        blocking = model_http.no_client()
         client = Mistral(
-            api_key=None if settings.api_key is None else settings.api_key.reveal,
+            # Without one it would look for a key in the environment; the transport sets ours.
+            api_key="set-by-the-transport",
             server_url=settings.server_url,
+            client=blocking,
             async_client=http,
-            timeout_ms=int(settings.deadline * 1000),
+            timeout_ms=max(1, int(settings.deadline * 1000)),
+            debug_logger=Silent(),
         )
-        return cls(settings=settings, client=client, http=http)
+        # Its hook looks here before the environment, which could send prompts as traces.
+        vars(client.sdk_configuration)["telemetry"] = False
+        _load_records(client)
+        return cls(settings=settings, client=client, http=http, blocking=blocking)
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self.blocking.close()
         await self.http.aclose()
 
     async def ask(self, model: str, talk: list[dict[str, Any]]) -> Answer:
         """Make one call; raises PassingError or AnalystError, neither with the reply's body."""
-        import httpx2  # noqa: PLC0415 - loaded by `build`
         from mistralai.client import errors  # noqa: PLC0415 - loaded by `build`
 
         # Plain mappings, which the SDK takes as well as its own records.
@@ -267,67 +322,18 @@ class Connection:
                 max_tokens=self.settings.max_output_tokens,
             )
         except errors.MistralError as error:
-            raise _judged(error.status_code, error.headers.get("retry-after")) from None
-        except (httpx2.HTTPError, errors.NoResponseError) as error:
-            raise PassingError(f"model not reached ({type(error).__name__})") from None
-        except SecretError as error:
-            raise AnalystError(str(error)) from None
-        return _answer(reply, model)
+            problem = judged(error.status_code, error.headers.get("retry-after"), error.body)
+        except Exception as error:  # noqa: BLE001 - whatever the SDK raises may quote the reply
+            problem = failure(error)
+        else:
+            return read_answer(reply, model, self.settings.prices)
+        # Outside of the handler: the SDK's error, with the request and the reply, is let go.
+        raise problem
 
 
-def _judged(status: int, retry_after: str | None) -> Exception:
-    """Say of a refused call whether another try may help."""
-    if status == 200:
-        return PassingError("model answered 200 with a body that is not the API's")
-    if status in PASSING:
-        text = (retry_after or "").strip()
-        seconds = float(text[:9]) if text.isascii() and text.isdecimal() else None
-        return PassingError(f"model answered {status}", seconds)
-    remedies = {401: "check api_key", 403: "check the account's rights", 404: "check model"}
-    remedy = remedies.get(status, "check model, server_url and tool_choice")
-    return AnalystError(f"model refused with {status}; {remedy}")
+def _load_records(client: Mistral) -> None:
+    """Import what the first call would, on the loop, take a fifth of a second for."""
+    from mistralai.client import errors, models  # noqa: PLC0415 - as late as the SDK
 
-
-def _answer(reply: Any, model: str) -> Answer:
-    choice = reply.choices[0] if reply.choices else None
-    message = None if choice is None else choice.message
-    calls = () if message is None else (message.tool_calls or ())
-    return Answer(
-        calls=tuple((call.id or "", call.function.name, call.function.arguments) for call in calls),
-        finish_reason=str(choice.finish_reason) if choice is not None else "",
-        usage=Usage(
-            model=line(reply.model or model, LONGEST_PROBLEM),
-            prompt_tokens=reply.usage.prompt_tokens or 0,
-            output_tokens=reply.usage.completion_tokens or 0,
-        ),
-    )
-
-
-def _arguments(answer: Answer) -> ReportArguments:
-    for _, name, arguments in answer.calls:
-        if name == TOOL:
-            return read(arguments)
-    if answer.finish_reason == "length":
-        raise AnalystError("the answer was cut by the token limit; raise max_output_tokens")
-    raise AnalystError(f"the model did not call {TOOL}")
-
-
-def _correction(answer: Answer, problem: str) -> list[dict[str, Any]]:
-    """Hand the first call back with what is wrong; every call gets a result, as the API demands."""
-    calls = [
-        {
-            "id": identity,
-            "type": "function",
-            "function": {
-                "name": name,
-                "arguments": given if isinstance(given, str) else "{}",
-            },
-        }
-        for identity, name, given in answer.calls
-    ]
-    said = mask_secrets(f"{problem}; call {TOOL} again with arguments that fit its schema")
-    results = [
-        {"role": "tool", "tool_call_id": identity, "name": name, "content": said}
-        for identity, name, _ in answer.calls
-    ]
-    return [{"role": "assistant", "content": "", "tool_calls": calls}, *results]
+    _ = (client.chat, errors.SDKError, errors.ResponseValidationError)
+    _ = (models.ChatCompletionRequest, models.ChatCompletionResponse, models.AssistantMessage)

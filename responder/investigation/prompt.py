@@ -2,12 +2,15 @@
 
 The user message holds the blocks `<incident>`, `<suspects>`, `<evidence>`, `<changes>` and
 `<runbooks>`, each tag on a line of its own, with one JSON object per line inside. `<`, `>` and line
-ends inside a value are escaped as JSON has it, so that no value can close its block.
+ends inside a value are escaped as JSON has it, so that no value can close its block. Times are
+written in UTC as ISO 8601; a number that is none is null.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -25,7 +28,13 @@ LONGEST_RUNBOOK = 3000
 MOST_SUSPECTS = 8
 MOST_EVIDENCE = 120
 MOST_QUANTITIES = 12
+MOST_FACTS = 12
+MOST_IDS = 20
 MOST_CHANGES = 20
+MOST_RUNBOOKS = 4
+LARGEST_INDEX = 60_000
+UNKNOWN = "unknown"
+_LATEST = 253_402_300_799.0  # the end of the year 9999
 
 INSTRUCTIONS = """\
 You are the analyst of an on-call team for machine-learning services. You are given one incident, \
@@ -39,6 +48,7 @@ Rules:
 - Every claim cites the ids of the evidence it stands on (E1, E2, ...), and only ids that exist.
 - Every number, time, name and unit in a claim stands in the evidence it cites. Write numbers as \
 they stand there. Write no number that you have not read.
+- A component is one of those that the suspects, the evidence or the changes name, or "unknown".
 - Evidence that is empty, failed or unavailable proves nothing, neither illness nor health.
 - A symptom is not a cause: prefer the component that explains the others.
 - If the evidence does not allow a cause, name the kind "unknown" and say what is missing.
@@ -100,10 +110,12 @@ def tool() -> dict[str, Any]:
 
 def messages(brief: Brief) -> list[dict[str, str]]:
     """Write the system and the user message for a brief; secrets are masked, texts cleaned."""
+    index = _index(brief)
+    left_out = len(brief.evidence) - len(index)
     blocks = (
-        _block("incident", (_incident(brief),)),
+        _block("incident", (_incident(brief) | {"evidence_left_out": left_out},)),
         _block("suspects", _suspects(brief.suspects[:MOST_SUSPECTS])),
-        _block("evidence", (_evidence(each) for each in brief.evidence[:MOST_EVIDENCE])),
+        _block("evidence", index),
         _block("changes", _changes(brief)),
         _block("runbooks", _runbooks(brief.runbooks)),
     )
@@ -129,6 +141,30 @@ def read(arguments: Any) -> ReportArguments:
         raise AnalystError(f"{TOOL}: arguments refused: {named}") from None
     except (TypeError, ValueError):
         raise AnalystError(f"{TOOL}: arguments are not JSON") from None
+
+
+def fit(arguments: ReportArguments, brief: Brief) -> ReportArguments:
+    """Give the arguments back when their components are of the incident; raises AnalystError."""
+    known = components(brief)
+    strange = [
+        number
+        for number, each in enumerate(arguments.causes)
+        if _text(each.component, 200) not in known
+    ]
+    if strange:
+        places = ", ".join(f"causes.{number}.component" for number in strange)
+        raise AnalystError(f"{TOOL}: arguments refused: {places}: not a component of this incident")
+    return arguments
+
+
+def components(brief: Brief) -> frozenset[str]:
+    """Give the names that a cause may have, as the model is shown them."""
+    incident = brief.incident
+    names = {each.component for each in brief.suspects}
+    names |= {each.component or "" for each in brief.evidence}
+    names |= {each.service for each in brief.changes}
+    names |= {*incident.targets, *incident.alertnames}
+    return frozenset({_text(name, 200) for name in names if name} | {UNKNOWN})
 
 
 def draft(arguments: ReportArguments, brief: Brief, *, analyst: str, spend: Spend) -> Draft:
@@ -178,15 +214,15 @@ def _incident(brief: Brief) -> dict[str, Any]:
             "target": _text(episode.alert.target or ""),
             "summary": _text(episode.alert.annotations.get("summary", "")),
             "description": _text(episode.alert.annotations.get("description", "")),
-            "starts_at": episode.alert.starts_at,
+            "starts_at": _time(episode.alert.starts_at),
         }
         for episode in brief.incident.episodes[:MOST_SUSPECTS]
     ]
     return {
         "id": brief.incident.id,
         "alerts": alerts,
-        "opened_at": brief.incident.opened_at,
-        "onset_at": brief.onset_at,
+        "opened_at": _time(brief.incident.opened_at),
+        "onset_at": _time(brief.onset_at),
     }
 
 
@@ -197,10 +233,23 @@ def _suspects(suspects: Iterable[Suspect]) -> Iterable[dict[str, Any]]:
             "component": _text(each.component),
             "kind": each.kind.value,
             "explanation": _text(each.explanation),
-            "supporting": each.supporting,
-            "opposing": each.opposing,
-            "onset_at": each.onset_at,
+            "supporting": each.supporting[:MOST_IDS],
+            "opposing": each.opposing[:MOST_IDS],
+            "onset_at": _time(each.onset_at),
         }
+
+
+def _index(brief: Brief) -> list[dict[str, Any]]:
+    """Write as much evidence as fits, in its order; what suspects stand on is chosen first."""
+    cited = {name for each in brief.suspects for name in (*each.supporting, *each.opposing)}
+    chosen, size = {}, 0
+    for each in sorted(brief.evidence, key=lambda one: one.id not in cited)[:MOST_EVIDENCE]:
+        written = _evidence(each)
+        size += len(_line(written))
+        if size > LARGEST_INDEX:
+            break
+        chosen[each.id] = written
+    return [chosen[each.id] for each in brief.evidence if each.id in chosen]
 
 
 def _evidence(evidence: Evidence) -> dict[str, Any]:
@@ -211,27 +260,30 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "status": evidence.status.value,
         "component": _text(evidence.component or ""),
         "quantities": [_quantity(each) for each in evidence.quantities[:MOST_QUANTITIES]],
-        "facts": {_text(name): _text(value) for name, value in evidence.facts.items()},
+        "facts": {
+            _text(name): _text(value) for name, value in list(evidence.facts.items())[:MOST_FACTS]
+        },
         "detail": _text(evidence.detail),
     }
 
 
 def _quantity(quantity: Quantity) -> dict[str, Any]:
-    labels = {_text(name): _text(value) for name, value in quantity.labels.items()}
+    pairs = list(quantity.labels.items())[:MOST_FACTS]
+    labels = {_text(name): _text(value) for name, value in pairs}
     whole: dict[str, Any] = {
         "name": _text(quantity.name),
-        "value": quantity.value,
+        "value": _time(quantity.value) if quantity.unit == "timestamp" else _number(quantity.value),
         "unit": quantity.unit,
     }
     if quantity.at is not None:
-        whole["at"] = quantity.at
+        whole["at"] = _time(quantity.at)
     return whole | ({"labels": labels} if labels else {})
 
 
 def _changes(brief: Brief) -> Iterable[dict[str, Any]]:
     for each in brief.changes[:MOST_CHANGES]:
         yield {
-            "at": each.at,
+            "at": _time(each.at),
             "service": _text(each.service),
             "kind": _text(each.kind),
             "title": _text(each.title),
@@ -240,7 +292,7 @@ def _changes(brief: Brief) -> Iterable[dict[str, Any]]:
 
 
 def _runbooks(runbooks: Mapping[str, str]) -> Iterable[dict[str, str]]:
-    for name, text in runbooks.items():
+    for name, text in list(runbooks.items())[:MOST_RUNBOOKS]:
         yield {"name": _text(name), "text": _text(text, LONGEST_RUNBOOK)}
 
 
@@ -250,13 +302,28 @@ def _block(name: str, lines: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _line(value: Mapping[str, Any]) -> str:
-    text = json.dumps(value, ensure_ascii=True, allow_nan=True, separators=(", ", ": "))
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(", ", ": "))
     return text.replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _text(value: str, limit: int = LONGEST_VALUE) -> str:
-    return clean(mask_secrets(value), limit)
+    # Cleaned first, since a secret with unseen characters in it looks like none; more is kept for
+    # that than is shown, so that none is cut to a part that looks like none.
+    return clean(mask_secrets(clean(value, 4 * limit)), limit)
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _time(at: float | None) -> str | None:
+    if at is None or not 0 <= at <= _LATEST:
+        return None
+    return (
+        dt.datetime.fromtimestamp(at, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    )
 
 
 def _path(location: Sequence[int | str]) -> str:
-    return ".".join(str(part) for part in location) or "arguments"
+    # A name of a field that the model made up stands in it.
+    return _text(".".join(str(part) for part in location), 80) or "arguments"

@@ -95,7 +95,8 @@ def _cause(number: int, cause: Cause) -> Iterator[str]:
 
 def _timeline(report: Report) -> Iterator[str]:
     for moment in report.timeline:
-        yield textwrap.shorten(f"  {clock(moment.at)}  {moment.text}", WIDTH, placeholder="…")
+        text = textwrap.shorten(moment.text, WIDTH - 12, placeholder="…")
+        yield f"  {clock(moment.at)}  {text}"
 
 
 def _coverage(report: Report) -> Iterator[str]:

@@ -120,16 +120,17 @@ def _median(block: Floats) -> Floats:
 
 def _quantiles(block: Floats, shares: Sequence[float]) -> list[Floats]:
     """Quantiles of each column without its NaN; faster than nanquantile, and without warnings."""
-    ordered = np.sort(block, axis=0)  # NaN last
-    counts = np.isfinite(block).sum(axis=0)
+    # Each series in one piece of memory: sorting is then several times faster.
+    ordered = np.sort(np.ascontiguousarray(block.T), axis=1)  # NaN last
+    counts = np.isfinite(ordered).sum(axis=1)
     columns = np.arange(block.shape[1])
     found = []
     for share in shares:
         place = share * np.maximum(counts - 1, 0)
         low = np.floor(place).astype(np.int64)
         high = np.minimum(low + 1, np.maximum(counts - 1, 0))
-        value = ordered[low, columns]
-        value = value + (place - low) * (ordered[high, columns] - value)
+        value = ordered[columns, low]
+        value = value + (place - low) * (ordered[columns, high] - value)
         found.append(np.where(counts > 0, value, np.nan))
     return found
 
@@ -169,25 +170,25 @@ def _role(labels: Mapping[str, str]) -> Role:
 
 def _top(block: Floats) -> Floats:
     """Mean of the highest share of each column: one spike does not make it, a minority does."""
-    filled = np.where(np.isnan(block), -np.inf, block)
-    ordered = -np.sort(-filled, axis=0)
-    counts = np.isfinite(block).sum(axis=0)
+    ordered = -np.sort(np.ascontiguousarray(-block.T), axis=1)  # highest first, NaN last
+    known = np.isfinite(ordered)
+    counts = known.sum(axis=1)
     kept = np.maximum(np.ceil(TOP_SHARE * counts), np.minimum(counts, 2)).astype(np.int64)
-    ranks = np.arange(block.shape[0])[:, None]
-    total: Floats = np.where((ranks < kept) & np.isfinite(ordered), ordered, 0.0).sum(axis=0)
+    ranks = np.arange(block.shape[0])[None, :]
+    total: Floats = np.where((ranks < kept[:, None]) & known, ordered, 0.0).sum(axis=1)
     return np.where(kept > 0, total / np.maximum(kept, 1), np.nan)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.where(below > 0, above / below, np.where(above > 0, np.inf, 0.0))
-    return np.nan_to_num(ratio, posinf=CAP)
+    return np.nan_to_num(ratio, posinf=1e6)
 
 
 def _gate(reached: Floats, before: Floats, frame: Frame) -> Floats:
     floors = np.array([EFFECT_FLOOR.get(each.get("__unit__", ""), 0.0) for each in frame.labels])
     scale = np.maximum(np.abs(np.nan_to_num(before)), floors)
-    relative = np.where(scale > 0, reached / np.where(scale > 0, scale, 1.0), CAP)
+    relative = np.minimum(_ratio(reached, scale), 1e6)
     return np.where(reached >= floors, relative / (relative + GATE_RATIO), 0.0)
 
 

@@ -230,16 +230,6 @@ _TABLE: tuple[tuple[str, Term], ...] = (
         ),
     ),
     (
-        _LLM + r"(request_success|request_count|requests)(_total)?",
-        Term(
-            role=Role.OTHER,
-            text="requests finished by reason",
-            unit="per_second",
-            form=Form.COUNTER,
-            keep=("finished_reason",),
-        ),
-    ),
-    (
         _LLM + r"(e2e_request_latency|request_duration|request_latency).*"
         r"|nv_inference_request_duration.*",
         Term(role=Role.LATENCY, text="time per request", unit="seconds"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -10,9 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responder.investigation.analyst import AnalystError
-from responder.investigation.prompt import ReportArguments, draft, messages, read, tool
+from responder.investigation.evidence import Quantity
+from responder.investigation.prompt import (
+    LARGEST_INDEX,
+    ReportArguments,
+    draft,
+    fit,
+    messages,
+    read,
+    tool,
+)
 from responder.investigation.report import Confidence, Spend
-from tests.responder.investigation.briefs import brief
+from tests.responder.investigation.briefs import brief, evidence
 
 GOOD = {
     "headline": "chat hangs",
@@ -85,7 +95,7 @@ def test_arguments_are_read_from_text_as_well() -> None:
         ({"causes": []}, "causes"),
         ({"headline": ""}, "headline"),
         ({"extra": 1}, "extra"),
-        ({"causes": [GOOD["causes"][0] | {"kind": "gremlins"}]}, "kind"),  # type: ignore[operator,index]
+        ({"causes": [GOOD["causes"][0] | {"kind": "gremlins"}]}, "kind"),  # type: ignore[operator]
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_by_name(
@@ -106,3 +116,53 @@ def test_arguments_that_are_no_json_are_refused() -> None:
 def test_the_tool_offers_exactly_what_is_read() -> None:
     """The schema in the request is that of the arguments."""
     assert tool()["function"]["parameters"] == ReportArguments.model_json_schema()
+
+
+def test_much_evidence_is_cut_to_what_fits() -> None:
+    """What suspects stand on stays, however late it was gathered, and the rest is counted."""
+    many = [evidence(f"E{number}", detail="word " * 80) for number in range(3, 400)]
+    late = (*many, evidence("E1"), evidence("E2"))
+    user = messages(dataclasses.replace(brief(), evidence=late))[1]["content"]
+    found = blocks(user)
+    shown = [json.loads(line)["id"] for line in found["evidence"]]
+    assert shown[-2:] == ["E1", "E2"]
+    assert json.loads(found["incident"][0])["evidence_left_out"] == len(late) - len(shown)
+    assert len("".join(found["evidence"])) <= LARGEST_INDEX
+
+
+def test_a_number_that_is_none_is_null() -> None:
+    """NaN and infinities are not JSON, and times are written as times."""
+    odd = evidence("E1").model_copy(
+        update={
+            "quantities": (
+                Quantity(name="a", value=float("nan")),
+                Quantity(name="b", value=float("inf")),
+                Quantity(name="c", value=1_700_000_000.0, unit="timestamp"),
+                Quantity(name="d", value=1e300, unit="timestamp", at=-1e300),
+            )
+        }
+    )
+    user = messages(dataclasses.replace(brief(), evidence=(odd,)))[1]["content"]
+    quantities = json.loads(blocks(user)["evidence"][0])["quantities"]
+    assert [each["value"] for each in quantities] == [None, None, "2023-11-14T22:13:20Z", None]
+
+
+def test_a_secret_with_unseen_characters_is_masked_too() -> None:
+    """Cleaning comes before masking, so that a token cannot hide between zero widths."""
+    token = "sk-" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6"
+    shown = messages(brief(detail="\u200b".join(token)))[1]["content"]
+    assert token not in shown
+
+
+def test_a_component_is_one_of_the_incident() -> None:
+    """A name that the brief does not have is refused by its place, `unknown` is taken."""
+    assert fit(read(GOOD), brief()) == read(GOOD)
+    for name, is_known in (("unknown", True), ("the-moon", False), ("CHAT", False)):
+        cause = {**GOOD["causes"][0], "component": name}  # type: ignore[dict-item]
+        given = read({**GOOD, "causes": [cause]})
+        if is_known:
+            assert fit(given, brief()) is given
+            continue
+        with pytest.raises(AnalystError, match=r"causes\.0\.component") as refusal:
+            fit(given, brief())
+        assert name not in str(refusal.value)
