@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
 import hypothesis
 import pytest
+
+from lab.stack.cache import cache_root
+from lab.stack.catalogue import Flavour
+from lab.stack.progress import Progress
+from lab.stack.provide import provide
 
 # A noisy machine makes a slow example, not a failing one.
 hypothesis.settings.register_profile("vigie", deadline=None)
@@ -13,3 +24,17 @@ hypothesis.settings.load_profile("vigie")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run choose the stack: any (PATH, else Debian's, else built), debian, or current."""
     parser.addoption("--stack", choices=("any", "debian", "current"), default="any")
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    """Return the folder where programs and environments are kept between runs."""
+    return cache_root(os.environ)
+
+
+@pytest.fixture(scope="session")
+def programs(request: pytest.FixtureRequest, cache: Path) -> Mapping[str, Path]:
+    """Return the paths of the stack's four programs, of the flavour that the run asks for."""
+    flavour = cast("Flavour", request.config.getoption("--stack"))
+    found = provide(flavour=flavour, root=cache, environ=os.environ, progress=Progress(sys.stderr))
+    return {name: program.path for name, program in found.items()}

@@ -104,7 +104,13 @@ def of_incidents(
     query = (
         sa.select(episodes)
         .where(episodes.c.incident_id.in_(incident_ids))
-        .order_by(episodes.c.starts_at, episodes.c.first_seen_at, episodes.c.id)
+        # Alerts of one post often began at one moment: their names then decide, not their ids.
+        .order_by(
+            episodes.c.starts_at,
+            episodes.c.first_seen_at,
+            episodes.c.alertname,
+            episodes.c.fingerprint,
+        )
     )
     found: dict[str, list[Episode]] = {incident_id: [] for incident_id in incident_ids}
     for row in connection.execute(query):

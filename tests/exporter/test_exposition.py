@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import (
@@ -190,11 +191,14 @@ def test_format_is_negotiated(accept: str, openmetrics: bool) -> None:  # noqa: 
     assert wants_openmetrics(accept) is openmetrics
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on PATH")
-def test_promtool_finds_nothing() -> None:
+def test_promtool_finds_nothing(programs: Mapping[str, Path]) -> None:
     """Names, types and units are as Prometheus' linter wants them."""
     text = rendered([whole_record("a"), whole_record("b")], openmetrics=False)
     checked = subprocess.run(
-        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+        [programs["promtool"], "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (checked.returncode, checked.stderr) == (0, "")

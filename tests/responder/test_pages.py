@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import sys
 import time
 from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from yarl import URL
 
-from lab.stack.cache import cache_root
-from lab.stack.progress import Progress
-from lab.stack.provide import provide
 from responder.web.markdown import render
 from responder.web.shown import quantity, span, web_link
 from tests.responder.conftest import Place, Start
@@ -183,27 +179,14 @@ def test_values_are_shown_with_their_units() -> None:
     assert web_link("javascript:x") == ""
 
 
-@pytest.fixture(scope="module")
-def promtool(request: pytest.FixtureRequest) -> Path:
-    """Return promtool's path."""
-    found = provide(
-        ("promtool",),
-        flavour=request.config.getoption("--stack"),
-        root=cache_root(os.environ),
-        environ=os.environ,
-        progress=Progress(sys.stderr),
-    )
-    return found["promtool"].path
-
-
-async def test_the_exposition_is_clean(start: Start, promtool: Path) -> None:
+async def test_the_exposition_is_clean(start: Start, programs: Mapping[str, Path]) -> None:
     """Every family is there, and promtool has nothing to say."""
     place = await start("channels: [{kind: log}]")
     await place.send(post(alert("VigieWatchdog", starts_at=time.time(), target="")))
     await place.send(b"unreadable")
     await hostile(place)
     text = await place.text("/metrics")
-    check = [str(promtool), "check", "metrics"]
+    check = [str(programs["promtool"]), "check", "metrics"]
     said = await asyncio.create_subprocess_exec(*check, stdin=PIPE, stdout=PIPE, stderr=STDOUT)
     output, _ = await said.communicate(text.encode())
     assert (said.returncode, output) == (0, b"")

@@ -28,11 +28,11 @@ def _run(program: Path, *arguments: str, folder: Path = RULES) -> str:
     return done.stdout
 
 
-def _receivers(checkers: Mapping[str, Path], labels: Mapping[str, str]) -> Sequence[str]:
+def _receivers(programs: Mapping[str, Path], labels: Mapping[str, str]) -> Sequence[str]:
     """Which receivers hear of an alert with these labels, in the routes' order."""
     pairs = [f"{name}={value}" for name, value in labels.items()]
     printed = _run(
-        checkers["amtool"], "config", "routes", "test", "--config.file=alertmanager.yml", *pairs
+        programs["amtool"], "config", "routes", "test", "--config.file=alertmanager.yml", *pairs
     )
     # A warning about flags may come before it.
     return printed.strip().splitlines()[-1].split(",")
@@ -44,27 +44,27 @@ def _labels(rule: Rule) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("path", CASE_FILES, ids=lambda path: path.stem)
-def test_cases_hold(path: Path, checkers: Mapping[str, Path]) -> None:
+def test_cases_hold(path: Path, programs: Mapping[str, Path]) -> None:
     """Each case of the file holds on the real rule engine."""
-    _run(checkers["promtool"], "test", "rules", path.name, folder=path.parent)
+    _run(programs["promtool"], "test", "rules", path.name, folder=path.parent)
 
 
-def test_prometheus_takes_its_configuration(checkers: Mapping[str, Path]) -> None:
+def test_prometheus_takes_its_configuration(programs: Mapping[str, Path]) -> None:
     """The shipped prometheus.yml and every rule file it names are valid."""
-    printed = _run(checkers["promtool"], "check", "config", "prometheus.yml")
+    printed = _run(programs["promtool"], "check", "config", "prometheus.yml")
 
     assert "alerts/targets.yml" in printed
 
 
-def test_alertmanager_takes_its_configuration(checkers: Mapping[str, Path]) -> None:
+def test_alertmanager_takes_its_configuration(programs: Mapping[str, Path]) -> None:
     """The shipped alertmanager.yml is valid."""
-    assert "SUCCESS" in _run(checkers["amtool"], "check-config", "alertmanager.yml")
+    assert "SUCCESS" in _run(programs["amtool"], "check-config", "alertmanager.yml")
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
-def test_no_alert_goes_to_the_responder_alone(rule: Rule, checkers: Mapping[str, Path]) -> None:
+def test_no_alert_goes_to_the_responder_alone(rule: Rule, programs: Mapping[str, Path]) -> None:
     """Whatever becomes of the responder, somebody else hears of every alert."""
-    receivers = _receivers(checkers, _labels(rule))
+    receivers = _receivers(programs, _labels(rule))
 
     assert "responder" in receivers
     assert set(receivers) - {"responder"}
@@ -80,6 +80,6 @@ def test_no_alert_goes_to_the_responder_alone(rule: Rule, checkers: Mapping[str,
         ({"alertname": "VigieWatchdog", "severity": "info"}, ["deadman", "responder"]),
     ],
 )
-def test_routes(labels: dict[str, str], expected: list[str], checkers: Mapping[str, Path]) -> None:
+def test_routes(labels: dict[str, str], expected: list[str], programs: Mapping[str, Path]) -> None:
     """Critical alerts page, others are tickets, the heartbeat wakes nobody."""
-    assert _receivers(checkers, labels) == expected
+    assert _receivers(programs, labels) == expected
