@@ -156,13 +156,14 @@ def table(verdicts: Sequence[Verdict]) -> Table:
 
 def _print_addresses(place: Installation, console: Console) -> None:
     console.print("open these, and end with Ctrl-C:")
-    for what, name in (
-        ("reports", RESPONDER),
-        ("targets", EXPORTER),
-        ("Prometheus", PROMETHEUS),
-        ("Alertmanager", ALERTMANAGER),
+    # The two servers' APIs: a Prometheus that was unpacked or built here has no pages.
+    for what, name, path in (
+        ("reports", RESPONDER, "/"),
+        ("targets", EXPORTER, "/"),
+        ("Prometheus", PROMETHEUS, "/api/v1/alerts"),
+        ("Alertmanager", ALERTMANAGER, "/api/v2/alerts"),
     ):
-        console.print(f"  {what:<13}{place.url(name)}", markup=False)
+        console.print(f"  {what:<13}{place.url(name)}{path}", markup=False)
 
 
 def _analyst(wanted: str | None) -> Literal["embedded", "stand-in", "mistral"]:

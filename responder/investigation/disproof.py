@@ -124,8 +124,8 @@ def _after_change(picture: Picture, suspect: Suspect) -> Disproof:
 
 
 def _load(picture: Picture, suspect: Suspect) -> Disproof:
-    """Ask whether the load is the usual one."""
-    question = "is the load the usual one?"
+    """Ask whether the load is no higher than usual."""
+    question = "is the load no higher than usual?"
     surge = surge_of(picture, suspect.component)
     if surge is not None:
         text = moved(surge).text

@@ -102,7 +102,7 @@ def steps(page: str) -> tuple[str, ...]:
             inside = text.strip("# ").strip().lower() == "mitigation"
         elif inside and (step := _STEP.match(text)):
             found.append(step[1].strip())
-        elif inside and found and text.startswith("  ") and text.strip():
+        elif inside and found and text.startswith(" ") and text.strip():
             found[-1] += f" {text.strip()}"
         elif inside and text.strip():
             paragraph.append(text.strip())
