@@ -5,7 +5,8 @@ set -eu
 python=${1:-python3}
 
 path() {
-    "$python" -m lab.stack "$1" | { read -r _ _ found; printf '%s\n' "$found"; }
+    line=$("$python" -m lab.stack "$1")
+    printf '%s\n' "${line##* }"
 }
 
 promtool=$(path promtool)
