@@ -103,6 +103,7 @@ def _tidy(draft: Draft, brief: Brief) -> Draft:
     """Clean every text of a draft: it may come from a model that read hostile text."""
     links = {each.link for each in brief.evidence if each.link}
     links |= {each.link for each in brief.changes if each.link}
+    links = {each for each in links if each.lower().startswith(("http://", "https://"))}
 
     def text(value: str, limit: int) -> str:
         masked = mask_secrets(clean(value, limit))
@@ -161,7 +162,10 @@ def _grounded(
             continue
         claims = kept(cause.claims)
         if claims:
-            confidence = _confidence(brief, cause, claims, disproofs)
+            held = _held(brief, cause)
+            if draft.analyst == embedded.NAME:
+                held = max(held, cause.confidence, key=_ORDER.index)
+            confidence = max(held, _cap(brief, cause, claims, disproofs), key=_ORDER.index)
             causes.append(cause.model_copy(update={"claims": claims, "confidence": confidence}))
             leads = leads or number == 0
     return _Grounded(
@@ -174,23 +178,30 @@ def _grounded(
     )
 
 
-def _confidence(
+def _held(brief: Brief, cause: Cause) -> Confidence:
+    """Give what code thinks of a cause, whoever named it: low for one that it never suspected."""
+    for each in brief.suspects:
+        if (line(each.component, 200), each.kind) == (cause.component, cause.kind):
+            return embedded.confidence(each)
+    return Confidence.LOW
+
+
+def _cap(
     brief: Brief, cause: Cause, claims: Sequence[Claim], disproofs: Sequence[Disproof]
 ) -> Confidence:
-    """Cap what the analyst thinks: high needs two witnesses and a passed disproof.
+    """Give the most that the claims allow: high needs two witnesses and a passed disproof.
 
-    A suspect that code never held, or one that fails a disproof, cannot be above low; failing is
-    never made good by passing others.
+    A suspect that fails a disproof cannot be above low; failing is never made good by passing
+    others.
     """
     ids = {each for claim in claims for each in claim.evidence}
     origins = {_origin(each) for each in brief.evidence if each.id in ids} - _NO_WITNESS
     tried = [d for d in disproofs if (d.suspect, d.kind) == (cause.component, cause.kind)]
     failed = any(each.held is False for each in tried)
     passed = any(each.held is True for each in tried)
-    cap = Confidence.LOW
-    if origins and not failed:
-        cap = Confidence.HIGH if len(origins) > 1 and passed else Confidence.MEDIUM
-    return max(cap, cause.confidence, key=_ORDER.index)
+    if not origins or failed:
+        return Confidence.LOW
+    return Confidence.HIGH if len(origins) > 1 and passed else Confidence.MEDIUM
 
 
 def _origin(evidence: Evidence) -> str:
@@ -285,14 +296,18 @@ def _cites(disproof: Disproof, ground: Ground) -> tuple[str, ...]:
 def _impact(brief: Brief) -> Impact:
     juniors = [e for e in brief.evidence if e.source == "exporter" and "target" in e.facts]
     states = {each.facts["target"]: each.facts.get("state", "") for each in juniors}
-    named = brief.incident.targets
+    named = [name for name in brief.incident.targets if states.get(name) != "unknown"]
     ill = [name for name, state in states.items() if state not in {"ok", "unknown", ""}]
     affected = tuple(dict.fromkeys((*named, *ill)))
     healthy = tuple(n for n, state in states.items() if state == "ok" and n not in affected)
     probed = {each.component for each in juniors}
     seen = {e.component for e in brief.evidence if e.component and e.source == "prometheus"}
     unseen = [f"{name} (no junior probes it)" for name in sorted(seen - probed) if juniors]
-    unseen += [n for n, state in states.items() if state in {"unknown", ""} and n not in affected]
+    unseen += [
+        f"{name} (its state is unknown)"
+        for name, state in states.items()
+        if state in {"unknown", ""} and name not in affected
+    ]
     if not juniors:
         unseen.append("every other target (the exporter was not seen)")
     return Impact(affected=affected, healthy=healthy, not_checked=tuple(unseen))

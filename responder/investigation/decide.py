@@ -39,7 +39,7 @@ def decide(incident: Incident, evidence: Sequence[Evidence], causes: Sequence[Ca
 def _kind(incident: Incident, evidence: Sequence[Evidence]) -> tuple[DecisionKind, list[str]]:
     if incident.resolved_at is not None:
         return DecisionKind.WATCH, ["every alert of the incident has resolved"]
-    if held := _silenced(evidence):
+    if held := _silenced(incident, evidence):
         return DecisionKind.EXPECTED, [held]
     hurt = _hurt(incident, evidence)
     if incident.severity == "critical":
@@ -51,11 +51,13 @@ def _kind(incident: Incident, evidence: Sequence[Evidence]) -> tuple[DecisionKin
     return DecisionKind.WATCH, [f"the alerts are of severity {incident.severity}"]
 
 
-def _silenced(evidence: Sequence[Evidence]) -> str:
+def _silenced(incident: Incident, evidence: Sequence[Evidence]) -> str:
+    # Alertmanager may know fewer alerts than fire: what it does not tell of is not silenced.
+    needed = max(1, sum(each.resolved_at is None for each in incident.episodes))
     for each in evidence:
         if each.source == "alertmanager" and each.status is Status.OK:
             said = [v for k, v in each.facts.items() if k.endswith(" is")]
-            if said and all("silenced by" in text for text in said):
+            if len(said) >= needed and all("silenced by" in text for text in said):
                 return "every alert of the incident is silenced in Alertmanager"
     return ""
 

@@ -61,12 +61,19 @@ def _cause(suspect: Suspect) -> Cause:
     claims = tuple(Claim(text=each.text, evidence=each.evidence) for each in suspect.points)
     if not claims:
         claims = (Claim(text=suspect.explanation, evidence=suspect.supporting),)
-    confidence = Confidence.LOW
-    if suspect.kind is not CauseKind.UNKNOWN and suspect.score >= MEDIUM_SCORE:
-        confidence = Confidence.HIGH if suspect.score >= HIGH_SCORE else Confidence.MEDIUM
     return Cause(
-        component=suspect.component, kind=suspect.kind, confidence=confidence, claims=claims
+        component=suspect.component,
+        kind=suspect.kind,
+        confidence=confidence(suspect),
+        claims=claims,
     )
+
+
+def confidence(suspect: Suspect) -> Confidence:
+    """Say how sure code is of a suspect by its score alone."""
+    if suspect.kind is CauseKind.UNKNOWN or suspect.score < MEDIUM_SCORE:
+        return Confidence.LOW
+    return Confidence.HIGH if suspect.score >= HIGH_SCORE else Confidence.MEDIUM
 
 
 def _ruled_out(brief: Brief) -> Iterator[Claim]:

@@ -2,9 +2,11 @@
 
 A number is found when a quantity of the cited evidence, in a unit of the same dimension, equals it
 as far as it is printed, or within one percent. A duration may also be the distance between two
-cited times. A number without a unit may stand literally in a cited fact. Names (components,
-targets, metrics, versions, quoted text) must stand in the cited evidence. Text that came from
-outside may be quoted, in quotation marks; a claim that repeats it as its own words reads nothing.
+cited moments: onset, firing, change, movement. A number without a unit may stand literally in a
+cited fact. Names (components, targets, metrics, versions, quoted text) must stand in the cited
+evidence, states and directions agree with it. A claim with nothing in it to look up is not
+verified. Text that came from outside may be quoted, in quotation marks; a claim that repeats it as
+its own words reads nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +19,14 @@ from dataclasses import dataclass, field
 
 from responder.guard import line
 from responder.investigation.evidence import Evidence, Status
+from responder.investigation.plain_words import (
+    change_of,
+    factors,
+    has_state,
+    states_of,
+    wrong_directions,
+    wrong_states,
+)
 from responder.investigation.report import Claim, Standing
 
 TOLERANCE_RATIO = 0.01
@@ -58,7 +68,7 @@ _UNITS: Mapping[str, tuple[str, float]] = {
     "/s": ("per_second", 1.0),
     "rps": ("per_second", 1.0),
     "qps": ("per_second", 1.0),
-    "/min": ("per_second", 1 / 60),
+    "rpm": ("per_second", 1 / 60),
     "b": ("bytes", 1.0),
     "bytes": ("bytes", 1.0),
     "kb": ("bytes", 1e3),
@@ -78,7 +88,7 @@ _FITS: Mapping[str, frozenset[str]] = {
     "factor": frozenset({"ratio"}),
     "per_second": frozenset({"per_second"}),
     "bytes": frozenset({"bytes"}),
-    "": frozenset({"", "count", "ratio", "per_second"}),
+    "": frozenset({"", "count"}),
 }
 _DATE = re.compile(
     r"\b(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?(?:Z|\+00:00)?"
@@ -90,12 +100,17 @@ _IDENTIFIER = re.compile(r"(?<![\w])(?=[\w./:-]*[A-Za-z])[A-Za-z_][\w]*(?:[./:-]
 _NUMBER = re.compile(
     r"(?<![\w.])([-+\u2212]?)(\d{1,3}(?:[,\u202f ]\d{3})+(?!\d)|\d+)(\.\d+)?([eE][-+]?\d{1,2})?"
     r"(?:([kKMG])(?![A-Za-z]))?"
-    r"\s?[-\s]?(%|\u00d7|/\s?s\b|/\s?min\b|(?:requests?|req|tokens?|tok)\s?/\s?s(?:ec)?\b"
-    r"|per second"
-    r"|(?:requests?|tokens?) (?:per|a) second|[A-Za-zµ]+)?"
+    r"\s?[-\s]?(%|\u00d7|(?:[A-Za-z]+\s?)?/\s?(?:s(?:ec)?|min|h)\b"
+    r"|(?:[A-Za-z]+ )?per (?:second|minute|hour)\b"
+    r"|(?:requests?|tokens?) an? (?:second|minute|hour)\b|[A-Za-zµ]+)?"
 )
 _PROPER = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\w*")
-_RATE = re.compile(r"/\s?s|per second|a second")
+_RATE = re.compile(r"(?:/\s?|per |an? )(s|min|h)(?:ec(?:ond)?|ute|our)?$")
+_PERIODS: Mapping[str, float] = {"s": 1.0, "min": 60.0, "h": 3600.0}
+# A ratio may be printed bare where the words before it say that it is one.
+_SHARE = re.compile(r"(?:share|ratio|fraction|factor)s?(?: of| is| was| at)? ?$", re.IGNORECASE)
+# The times between which a distance may be told.
+_MOMENTS = frozenset({"onset", "fired at", "ended at", "changed at", "moved at"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +121,9 @@ class Cited:
     times: tuple[float, ...]
     text: str
     literals: frozenset[str] = field(default_factory=frozenset)
+    distances: tuple[float, ...] = ()
+    states: frozenset[str] = frozenset()
+    changes: tuple[float, ...] = ()
 
 
 def cited(evidence: Iterable[Evidence]) -> Cited:
@@ -122,7 +140,20 @@ def cited(evidence: Iterable[Evidence]) -> Cited:
         times=tuple(sorted(set(times))[:MOST_TIMES]),
         text=_flat(" ".join(texts)),
         literals=frozenset(re.findall(r"\d+(?:\.\d+)?", plain)),
+        distances=tuple(_distances(members)),
+        states=frozenset(state for each in members for state in states_of(each)),
+        changes=tuple(change for each in members if (change := change_of(each)) is not None),
     )
+
+
+def _distances(members: Sequence[Evidence]) -> Iterator[float]:
+    """Give the seconds between named moments, and from when it was asked to what is to come."""
+    stamps = [q for each in members for q in each.quantities if q.unit == "timestamp"]
+    moments = sorted({q.value for q in stamps if q.name in _MOMENTS})[:MOST_TIMES]
+    for early, late in itertools.combinations(moments, 2):
+        yield late - early
+    for asked in (each.window.end for each in members if each.source == "alert"):
+        yield from (q.value - asked for q in stamps if q.value > asked)
 
 
 def _texts(evidence: Evidence) -> Iterator[str]:
@@ -170,6 +201,8 @@ class Ground:
             if key in {"target", "service", "label target", "metric"}
         }
         self.names = frozenset(name for name in named if len(name) > 1)
+        alerts = {each.facts.get("label alertname", "") for each in evidence} - {""}
+        self._subjects = frozenset(name.lower() for name in self.names | alerts)
         self._outside = frozenset(_runs(text for each in evidence for text in _outside(each)))
 
     def claim(self, claim: Claim) -> Claim:
@@ -185,23 +218,43 @@ class Ground:
             return "the claim is empty"
         if len(claim.text) > LONGEST_CLAIM:
             return f"the claim is longer than {LONGEST_CLAIM} characters"
-        if not claim.evidence:
-            return "no evidence is cited"
         unknown = [each for each in claim.evidence if each not in self._evidence]
-        if unknown:
-            return f"there is no evidence {unknown[0][:20]}"
+        if unknown or not claim.evidence:
+            return f"there is no evidence {unknown[0][:20]}" if unknown else "no evidence is cited"
         members = [self._evidence[each] for each in claim.evidence]
         answered = [each for each in members if each.status is Status.OK]
         if not answered:
             return f"the cited evidence is {members[0].status.value}: it shows nothing"
-        return self.text_problem(claim.text, cited(answered))
+        known = cited(answered)
+        if problem := self.text_problem(claim.text, known):
+            return problem
+        return "" if self._checkable(claim.text, known) else "nothing in it can be checked"
+
+    def _checkable(self, text: str, known: Cited) -> bool:
+        """Say whether anything in a text can be looked up; call it once all of it was found."""
+        patterns = (_NUMBER, _DATE, _CLOCK, _VERSION, _QUOTED, _PROPER)
+        if any(pattern.search(text) for pattern in patterns) or any(factors(text)):
+            return True
+        if known.states and has_state(text):
+            return True
+        words = {found.group() for found in _IDENTIFIER.finditer(text)}
+        if any(_is_name(word, self.names) for word in words):
+            return True
+        flat = _flat(text)
+        return any(
+            name in known.text and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", flat)
+            for name in self._subjects
+        )
 
     def text_problem(self, text: str, known: Cited) -> str:
         """Return what in a text is not in the evidence, empty when all of it is."""
         if self._outside.intersection(_runs([_QUOTED.sub(" \u2026 ", text)])):
             return "repeats a text from outside without quoting it"
         missing = [*_times(text, known), *_names(text, known, self.names)]
-        missing += _numbers(_without_names(text), known)
+        plain = _without_names(text)
+        missing += _numbers(plain, known)
+        missing += [word for word, value in factors(plain) if not _factor_known(value, known)]
+        missing += [*wrong_states(plain, known.states), *wrong_directions(plain, known.changes)]
         missing += [
             name
             for name in _PROPER.findall(text)
@@ -295,6 +348,8 @@ def _numbers(text: str, known: Cited) -> Iterator[str]:
         value = float(digits) * (-1 if sign in {"-", "\u2212"} else 1)
         resolution = 0.5 * 10.0 ** -(len(fraction or ".") - 1)
         dimension, size = _dimension(unit or "")
+        if not dimension and not scale and _SHARE.search(text[: found.start()]):
+            dimension = "ratio"
         size *= _SCALES.get(scale or "", 1.0)
         if exponent:
             resolution *= 10.0 ** int(exponent[1:])
@@ -311,8 +366,8 @@ def _numbers(text: str, known: Cited) -> Iterator[str]:
 
 def _dimension(unit: str) -> tuple[str, float]:
     flat = re.sub(r"\s+", " ", unit.strip().lower())
-    if _RATE.search(flat):
-        return "per_second", 1.0
+    if rate := _RATE.search(flat):
+        return "per_second", 1.0 / _PERIODS[rate[1]]
     if unit == "M":
         return "", 1e6
     return _UNITS.get(re.sub(r"\s", "", flat), ("", 1.0))
@@ -325,9 +380,14 @@ def _number_known(value: float, near: float, dimension: str, known: Cited) -> bo
             return True
     if dimension != "seconds":
         return False
+    return any(_same(abs(value), each, near) for each in known.distances)
+
+
+def _factor_known(value: float, known: Cited) -> bool:
     return any(
-        _same(abs(value), abs(late - early), near)
-        for early, late in itertools.combinations(known.times, 2)
+        _same(value, quantity, 0.25)
+        for quantity, unit in known.quantities
+        if unit in {"ratio", "count"}
     )
 
 

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from responder.alert import Change
+from responder.alert import Change, Episode
 from responder.incident import Incident
 from responder.investigation import embedded
 from responder.investigation.analyst import AnalystError, Brief
@@ -166,6 +166,46 @@ def test_disproof_never_raises_confidence(brief: Brief) -> None:
     assert compose(brief, low, (stood,), STAMP).causes[0].confidence is Confidence.LOW
 
 
+def test_a_models_cause_has_the_confidence_that_code_has_in_it(brief: Brief) -> None:
+    """Code's own suspect is as sure as code is, then capped; what it never suspected is low."""
+    stood = Disproof(suspect="engine", kind=CauseKind.HUNG_ENGINE, question="?", held=True)
+    own = embedded.draft(brief).causes[0]
+    named = own.model_copy(update={"confidence": Confidence.LOW})
+    other = named.model_copy(update={"kind": CauseKind.CERTIFICATE, "confidence": Confidence.HIGH})
+
+    def confidence(given: Cause, *disproofs: Disproof) -> Confidence:
+        return compose(brief, draft(given), disproofs, STAMP).causes[0].confidence
+
+    assert confidence(named, stood) is Confidence.HIGH
+    assert confidence(named) is Confidence.MEDIUM
+    assert confidence(named, stood.model_copy(update={"held": False})) is Confidence.LOW
+    assert confidence(other, stood.model_copy(update={"kind": other.kind})) is Confidence.LOW
+
+
+def test_a_target_whose_state_is_unknown_is_not_checked() -> None:
+    """An alert may name a target that its junior knows nothing of: neither ill nor well."""
+    scene = Scene()
+    scene.states["engine"] = "unknown"
+    unseen = brief_of(scene, "Something", "engine")
+    impact = compose(unseen, embedded.draft(unseen), (), STAMP).impact
+    assert "engine" not in (*impact.affected, *impact.healthy)
+    assert "engine (its state is unknown)" in impact.not_checked
+
+
+def test_only_web_links_are_kept(brief: Brief) -> None:
+    """A known link stays in a note; one of another kind goes, whoever announced it."""
+    web, script = "https://grafana.example/d/1", "javascript:alert(1)"
+    linked = tuple(
+        each.model_copy(update={"link": link})
+        for each, link in zip(brief.evidence[:2], (web, script), strict=True)
+    )
+    given = _with(brief, (*linked, *brief.evidence[2:]), brief.incident)
+    own = embedded.draft(given).model_copy(update={"notes": (f"see {web}", f"see {script}")})
+    notes = compose(given, own, (), STAMP).notes
+    assert f"see {web}" in notes
+    assert not any("javascript" in each for each in notes)
+
+
 def test_the_ledger_accounts_for_every_piece_of_evidence(brief: Brief) -> None:
     """Each question asked is a line of the coverage, with what came of it."""
     report = compose(brief, embedded.draft(brief), (), STAMP)
@@ -230,6 +270,25 @@ def test_a_silenced_incident_is_expected_and_a_resolved_one_watched(brief: Brief
     resolved = _with(brief, brief.evidence, ended)
     report = compose(resolved, embedded.draft(resolved), (), STAMP)
     assert report.decision.kind is DecisionKind.WATCH
+
+
+def test_one_silenced_alert_of_two_does_not_make_an_incident_expected(brief: Brief) -> None:
+    """An open episode that Alertmanager does not tell of is not silenced; a resolved one may go."""
+    facts = {"TargetHung 1 is": "silenced by 1", "TargetHung 1 goes to": "pager"}
+    held = brief.evidence[0].model_copy(
+        update={"id": "E900", "source": "alertmanager", "status": Status.OK, "facts": facts}
+    )
+    first = brief.incident.episodes[0]
+    second = first.model_copy(update={"id": "ep2"})
+
+    def decided(*episodes: Episode) -> DecisionKind:
+        incident = brief.incident.model_copy(update={"episodes": episodes})
+        given = _with(brief, (*brief.evidence, held), incident)
+        return compose(given, embedded.draft(given), (), STAMP).decision.kind
+
+    assert decided(first, second) is DecisionKind.PAGE
+    ended = second.model_copy(update={"resolved_at": START + 9000})
+    assert decided(first, ended) is DecisionKind.EXPECTED
 
 
 def _with(brief: Brief, evidence: tuple[Evidence, ...], incident: Incident) -> Brief:

@@ -187,3 +187,70 @@ def test_a_number_that_is_off_by_a_tenth_is_not_found(value: float, factor: floa
 def test_no_text_makes_grounding_fail(text: str) -> None:
     """Whatever a model writes, the answer is a standing."""
     assert problem(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["the trouble is plain to see", "everything points at a bug", "it takes very long"]
+)
+def test_a_claim_with_nothing_to_look_up_is_not_verified(text: str) -> None:
+    """Words that no evidence could contradict are no finding."""
+    assert problem(text) == "nothing in it can be checked"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("it is degraded", ""),
+        ("features is not ok", ""),
+        ("features has slowed down", ""),
+        ("features is healthy", "healthy"),
+        ("features is hung", "hung"),
+        ("features is not degraded", "not degraded"),
+    ],
+)
+def test_a_state_agrees_with_the_cited_state(text: str, named: str) -> None:
+    """A state word is read in the evidence's state, with its negation."""
+    assert named in problem(text)
+    assert bool(problem(text)) == bool(named)
+
+
+def test_number_words_are_factors() -> None:
+    """Doubled, tripled and twice are looked up like 2x and 3x."""
+    twofold = evidence(quantities=(Quantity(name="times as much", value=2.1, unit="ratio"),))
+    ground = Ground([twofold])
+
+    def told(text: str) -> str:
+        return ground.claim(Claim(text=text, evidence=("E1",))).problem
+
+    assert told("features doubled") == told("features takes twice as long") == ""
+    assert "tripled" in told("features tripled")
+
+
+def test_a_window_is_no_moment() -> None:
+    """The distance of a movement from the edge of what was looked at is no finding."""
+    assert "1003 s" in problem("features waits for 1003 s")
+    assert "297 s" in problem("features waits for 297 s")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("features gets 2430 requests per minute", ""),
+        ("features gets 2430/min, 145800 errors per hour", ""),
+        ("features gets 40.5 requests per minute", "40.5"),
+        ("features gets 40.5 per hour", "40.5"),
+        ("features has 40.5 waiting", "40.5"),
+        ("features has 0.374 waiting", "0.374"),
+    ],
+)
+def test_a_rate_has_its_own_period_and_a_bare_number_is_a_count(text: str, named: str) -> None:
+    """Per minute is a sixtieth of per second; without a unit nothing but a count fits."""
+    assert named in problem(text)
+    assert bool(problem(text)) == bool(named)
+
+
+def test_rising_and_falling_agree_with_the_change() -> None:
+    """The time of features went up: it rose, and did not fall; scorer's change is not known."""
+    assert problem("features rose") == ""
+    assert "fell" in problem("features fell to 0.05 s")
+    assert problem("scorer fell", "E2") == ""
