@@ -24,7 +24,7 @@ from responder.durable import Engine
 from responder.intake import Intake, Rules
 from responder.metrics import Metrics
 from responder.outbox import Couriers
-from responder.store import snapshot
+from responder.store import outbox, snapshot
 from responder.store.engine import StoreUnavailableError, url_of
 from responder.store.store import Store
 from responder.web.api import Api
@@ -147,8 +147,9 @@ class Responder:
     addresses: tuple[str, ...] = ()
     is_ready: bool = False
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Spawn the workers and couriers."""
+        await self._give_up_gone()
         for number in range(self.current.config.concurrency):
             self.supervisor.spawn(f"investigator {number}", self.dispatcher.work)
         for channel in self.current.config.channels:
@@ -168,14 +169,27 @@ class Responder:
         names = self.current.channel_names
         await self.current.follow(config, self.startup.build(config, self.surroundings))
         await self.supervisor.stop(*(f"courier {name}" for name in names))
+        await self._give_up_gone()
         for channel in config.channels:
             self._start_courier(channel)
         self.metrics.reload_successful.set(1)
         log.info("configuration reloaded")
 
+    async def _give_up_gone(self) -> None:
+        """Give up the messages for channels that the configuration no longer has."""
+        names, now = self.current.channel_names, self.startup.clock()
+        try:
+            count = await self.store.write(lambda database: outbox.give_up(database, names, now))
+        except StoreUnavailableError as error:
+            log.warning("messages for gone channels not given up", problem=str(error))
+            return
+        if count:
+            log.warning("messages for gone channels given up", messages=count)
+
     async def expose(self, request: web.Request) -> web.StreamResponse:
         """Answer a scrape."""
         now = self.startup.clock()
+        self.metrics.snapshot = None  # an old one would look like now
         with suppress(StoreUnavailableError):  # what is known without the store is worth a scrape
             self.metrics.snapshot = await self.store.read(
                 lambda database: snapshot.take(database, now)
@@ -207,7 +221,7 @@ async def running(startup: Startup) -> AsyncIterator[Responder]:
         responder, engine = _assembled(startup, current, store, metrics, surroundings)
         await stack.enter_async_context(engine)
         await stack.enter_async_context(responder.supervisor)
-        responder.start()
+        await responder.start()
         app = _web(responder)
         responder.addresses = await stack.enter_async_context(
             serve(app, startup.addresses, startup.web)

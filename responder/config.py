@@ -37,6 +37,8 @@ AnySource = Annotated[Source, sources.by_kind()]
 AnyChannel = Annotated[Channel, channels.by_kind()]
 
 LARGEST_BODY_BYTES = 32 * 1024 * 1024
+ANALYST_GRACE_SECONDS = 1.0
+"""How much longer than its own deadline an analyst may take before it is cut off."""
 
 
 def _base_url(value: str) -> str:
@@ -47,6 +49,15 @@ def _base_url(value: str) -> str:
     if url.scheme not in {"http", "https"} or not url.host:
         raise fault("not a web URL", "write it like http://responder.example.org:10918")
     return value.rstrip("/")
+
+
+def _sqlite(value: str) -> str:
+    scheme, separator, _ = value.partition("://")
+    if separator and scheme.partition("+")[0] != "sqlite":
+        raise fault(
+            "not SQLite; PostgreSQL is not supported yet", "give a file's path or a sqlite:// URL"
+        )
+    return value
 
 
 class WebhookSettings(Settings):
@@ -101,17 +112,13 @@ class TopologySettings(Settings):
     """Pairs of caller and callee."""
 
 
-class PatrolSettings(Settings):
-    """The senior's own round."""
-
-    interval: Duration = 600.0
-
-
 class Config(Settings):
     """The whole file; everything has a default."""
 
-    database: str = Field(default="state/vigie.db", min_length=1)
-    """A SQLite file's path, or a database URL."""
+    database: Annotated[str, AfterValidator(_sqlite)] = Field(
+        default="state/vigie.db", min_length=1
+    )
+    """A SQLite file's path, or its URL."""
     external_url: Annotated[str, AfterValidator(_base_url)] = "http://localhost:10918"
     """Where people reach the pages: the base of every link."""
     webhook: WebhookSettings = WebhookSettings()
@@ -124,7 +131,6 @@ class Config(Settings):
     """Who writes the report; the embedded analyst takes over when another cannot."""
     concurrency: int = Field(default=4, ge=1, le=64)
     """Investigations that run at once."""
-    patrol: PatrolSettings = PatrolSettings()
 
     @pydantic.field_validator("channels")
     @classmethod
@@ -136,6 +142,16 @@ class Config(Settings):
             if names.count(name) > 1:
                 raise fault(f"two channels named {name[:40]!r}", "give each its own `name`")
         return value
+
+    @pydantic.model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.analyst.deadline + ANALYST_GRACE_SECONDS >= self.limits.stage:
+            raise fault(
+                f"analyst.deadline and {ANALYST_GRACE_SECONDS:g}s of grace do not fit into"
+                " limits.stage",
+                "shorten analyst.deadline or lengthen limits.stage",
+            )
+        return self
 
     def policy(self) -> Policy:
         """Give what incidents go by."""

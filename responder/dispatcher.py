@@ -59,6 +59,7 @@ class Dispatcher:
                 await self._attempt(task)
             finally:
                 self._taken.discard(task.id)
+                self.wake()  # what joined too late for the report is work of its own
 
     async def _next(self) -> Task:
         async with self._taking:
@@ -122,4 +123,4 @@ class Dispatcher:
             return
         report = apology(incident, report_id(incident.id), problem, self._clock())
         dossier = Dossier(report=report, evidence=(), suspects=(), disproofs=())
-        await self._inquiry.close(task.id, dossier, 0.0)
+        await self._inquiry.close(task.id, incident, dossier, 0.0)

@@ -137,7 +137,7 @@ def keys(alert: Alert, group_key: str, component_label: str) -> tuple[str, ...]:
 def place(alert: Alert, at: float, known: Sequence[Known], policy: Policy) -> Placement:
     """Decide where a new episode goes among the incidents that share its first key."""
     for each in sorted(known, key=lambda one: one.joined_at, reverse=True):
-        reason = _joins(each, at, policy)
+        reason = _joins(alert, at, each, policy)
         if reason:
             return Placement(reason=reason, joins=each.id)
     for each in sorted(known, key=lambda one: one.joined_at, reverse=True):
@@ -148,8 +148,11 @@ def place(alert: Alert, at: float, known: Sequence[Known], policy: Policy) -> Pl
     return Placement(reason=_opening(alert, at, known, policy))
 
 
-def _joins(each: Known, at: float, policy: Policy) -> str:
+def _joins(alert: Alert, at: float, each: Known, policy: Policy) -> str:
     if each.is_resolved or each.state is IncidentState.CLOSED:
+        return ""
+    # A report that is out says nothing of what is new or worse, and nothing would follow from it.
+    if each.state is IncidentState.REPORTED and not _is_covered(alert, each):
         return ""
     gap_seconds = at - each.joined_at
     if gap_seconds <= policy.join_within_seconds:
@@ -161,23 +164,58 @@ def _joins(each: Known, at: float, policy: Policy) -> str:
 
 def _is_occurrence(alert: Alert, at: float, each: Known, policy: Policy) -> bool:
     is_recent = at - each.joined_at <= policy.occurrence_within_seconds
-    is_same = alert.name in each.alertnames
-    is_no_worse = severity_rank(alert.severity) >= each.severity_rank
-    return is_recent and is_same and is_no_worse and each.state is not IncidentState.CLOSED
+    # An occurrence is silent: what is critical must not fire under a last word of "resolved".
+    is_harmless = not each.is_resolved or severity_rank(alert.severity) != CRITICAL
+    is_examined = each.state is not IncidentState.CLOSED
+    return is_recent and is_harmless and is_examined and _is_covered(alert, each)
+
+
+def _is_covered(alert: Alert, each: Known) -> bool:
+    """Tell whether the incident is about the same condition, and no less severe."""
+    return alert.name in each.alertnames and severity_rank(alert.severity) >= each.severity_rank
 
 
 def _opening(alert: Alert, at: float, known: Sequence[Known], policy: Policy) -> str:
+    horizon_seconds = max(policy.join_within_seconds, policy.occurrence_within_seconds)
     recent = [
         each
         for each in known
-        if at - each.joined_at <= policy.occurrence_within_seconds
-        and each.state is not IncidentState.CLOSED
+        if at - each.joined_at <= horizon_seconds and each.state is not IncidentState.CLOSED
     ]
     if not recent:
         return "a condition not seen lately"
-    if any(alert.name in each.alertnames for each in recent):
+    last = max(recent, key=lambda one: one.joined_at)
+    return f"{_news(alert, recent)}; it follows incident {last.id}"
+
+
+def _news(alert: Alert, recent: Sequence[Known]) -> str:
+    same = [each for each in recent if alert.name in each.alertnames]
+    if not same:
+        return "another alert on a target or component with a recent incident"
+    if not any(_is_covered(alert, each) for each in same):
         return "a known condition with a higher severity"
-    return "another alert on a target or component with a recent incident"
+    if severity_rank(alert.severity) == CRITICAL and all(each.is_resolved for each in same):
+        return "a critical condition again after its resolution"
+    return "a known condition again"
+
+
+def uncovered(incident: Incident, examined: Incident) -> tuple[Episode, ...]:
+    """Give the open episodes of *incident* that the report on *examined*, as it was, leaves out.
+
+    They came while it was investigated, and are another alert or a worse severity.
+    """
+    there = {episode.id for episode in examined.episodes}
+    worst = severity_rank(examined.severity)
+    return tuple(
+        episode
+        for episode in incident.episodes
+        if episode.id not in there
+        and episode.resolved_at is None
+        and (
+            episode.alert.name not in examined.alertnames
+            or severity_rank(episode.alert.severity) < worst
+        )
+    )
 
 
 def turn(ranks: Iterable[int], *, opened_at: float, at: float, policy: Policy) -> Turn:

@@ -11,16 +11,19 @@ import structlog
 from responder.alert import Alert, AlertStatus, Delivery, Episode
 from responder.incident import (
     WATCHDOG,
+    Incident,
     IncidentState,
     Known,
     Motion,
     Placement,
     Policy,
+    Turn,
     keys,
     motion,
     place,
     severity_rank,
     turn,
+    uncovered,
 )
 from responder.store import deliveries, episodes, incidents, outbox, reports, work
 from responder.store.deliveries import Raw
@@ -167,7 +170,7 @@ def take_delivery(connection: Connection, raw: Raw, delivery: Delivery, rules: R
     for status in (AlertStatus.RESOLVED, AlertStatus.FIRING):
         news += _take_alerts(post, [each for each in delivery.alerts if each.status is status])
         for incident_id in post.touched:
-            _settle(post, incident_id)
+            settle(connection, incident_id, rules.channels, post.at)
     return any(news)
 
 
@@ -267,22 +270,44 @@ def _open(post: _Post, alert: Alert, placement: Placement) -> str:
     return incident_id
 
 
-def _settle(post: _Post, incident_id: str) -> None:
+def settle(connection: Connection, incident_id: str, channels: Sequence[str], at: float) -> None:
     """Resolve an incident whose episodes are all over, and do what follows from that."""
-    incident = incidents.get(post.connection, incident_id)
+    incident = incidents.get(connection, incident_id)
     if incident is None or incident.resolved_at is not None:
         return
     ends = [episode.resolved_at for episode in incident.episodes]
     if any(end is None for end in ends):
         return
     ended_at = max(end for end in ends if end is not None)
-    incidents.resolve(post.connection, incident_id, ended_at)
+    incidents.resolve(connection, incident_id, ended_at)
     text = "every alert of it is resolved"
-    incidents.log(post.connection, incident_id, Entry(at=post.at, event="resolved", text=text))
-    if work.drop(post.connection, incident_id, post.at):
-        closed = Entry(at=post.at, event="closed", text="resolved before its turn")
-        incidents.set_state(post.connection, incident_id, IncidentState.CLOSED, closed)
-    announce_resolution(post.connection, incident_id, post.rules.channels, post.at)
+    incidents.log(connection, incident_id, Entry(at=at, event="resolved", text=text))
+    if work.drop(connection, incident_id, at):
+        closed = Entry(at=at, event="closed", text="resolved before its turn")
+        incidents.set_state(connection, incident_id, IncidentState.CLOSED, closed)
+    announce_resolution(connection, incident_id, channels, at)
+
+
+def part(connection: Connection, examined: Incident, at: float) -> None:
+    """Open an incident for what joined *examined* too late for its report, if there is such."""
+    incident = incidents.get(connection, examined.id)
+    late = uncovered(incident, examined) if incident is not None else ()
+    if not late:
+        return
+    names = ", ".join(dict.fromkeys(episode.alert.name or "an alert" for episode in late))
+    new_id, rank = uuid.uuid4().hex[:16], min(severity_rank(e.alert.severity) for e in late)
+    reason = f"{names} joined after the investigation began; it follows incident {examined.id}"
+    opening = Opening(
+        id=new_id, at=at, state=IncidentState.WAITING, reason=reason, severity_rank=rank
+    )
+    incidents.open_new(connection, opening)
+    incidents.share_keys(connection, examined.id, new_id)
+    episodes.move(connection, [episode.id for episode in late], new_id)
+    incidents.set_rank(connection, examined.id, severity_rank(examined.severity))
+    text = f"{names} joined after the investigation began: see incident {new_id}"
+    incidents.log(connection, examined.id, Entry(at=at, event="parted", text=text))
+    # They have waited for as long as the investigation took.
+    work.add(connection, new_id, Turn(priority=rank, due_at=at), at)
 
 
 def announce_resolution(

@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from responder.assembly import Surroundings
-from responder.config import Config
+from responder.config import ANALYST_GRACE_SECONDS, Config
 from responder.investigation.analyst import Analyst
 from responder.investigation.mistral import MistralAnalyst, MistralSettings
 from responder.investigation.stages import Limits, Stages
-
-_GRACE_SECONDS = 1.0
 
 
 @asynccontextmanager
@@ -28,7 +26,7 @@ async def investigator(config: Config, surroundings: Surroundings) -> AsyncItera
         limits = Limits(
             gather_seconds=config.limits.source,
             # The analyst ends by itself, with better words; this is for one that does not.
-            analyst_seconds=analyst.deadline + _GRACE_SECONDS,
+            analyst_seconds=analyst.deadline + ANALYST_GRACE_SECONDS,
             look_back_seconds=config.limits.look_back,
         )
         yield Stages(

@@ -26,8 +26,15 @@ class _Stored(Collector):
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
-        """Give every family of the last snapshot."""
+        """Give what the program knows, and the store's families while it can be read."""
         snapshot = self._metrics.snapshot
+        text = "Whether the store could be read for this scrape."
+        yield _gauge("store_up", text, 0 if snapshot is None else 1)
+        yield self._deaths()
+        if snapshot is not None:
+            yield from self._counted(snapshot)
+
+    def _counted(self, snapshot: Snapshot) -> Iterable[Metric]:
         yield _gauge("incidents_open", "Incidents that are not over.", snapshot.incidents_open)
         yield _gauge("work_pending", "Investigations that wait or run.", snapshot.work_pending)
         yield _gauge(
@@ -36,7 +43,6 @@ class _Stored(Collector):
             snapshot.work_oldest_age_seconds,
         )
         yield from self._outbox(snapshot)
-        yield self._deaths()
         yield _report_info(snapshot.reports)
         if snapshot.watchdog_last_seen_at is not None:
             yield _gauge(
@@ -76,7 +82,7 @@ class Metrics:
         """Declare the families."""
         _without_created()
         self.registry = CollectorRegistry()
-        self.snapshot = Snapshot()
+        self.snapshot: Snapshot | None = None
         self.channels: tuple[str, ...] = ()
         self.deaths: Mapping[str, int] = {}
         for collector in (

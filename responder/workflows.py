@@ -13,7 +13,7 @@ import structlog
 from responder.alert import Change
 from responder.durable import step
 from responder.incident import Incident, IncidentState
-from responder.intake import announce_resolution
+from responder.intake import announce_resolution, part, settle
 from responder.investigation.analyst import Brief
 from responder.investigation.evidence import Evidence, Frame, Window
 from responder.investigation.report import Draft, Report
@@ -248,12 +248,15 @@ class Inquiry:
         )
         seconds = time.perf_counter() - began
         self._metrics.stage_seconds.labels("report").observe(seconds)
-        await self.close(case.investigation_id, dossier, seconds)
+        await self.close(case.investigation_id, case.incident, dossier, seconds)
         return report.id
 
-    async def close(self, investigation_id: str, dossier: Dossier, seconds: float) -> None:
+    async def close(
+        self, investigation_id: str, examined: Incident, dossier: Dossier, seconds: float
+    ) -> None:
         """Store a report and its messages in one transaction; the work is then done.
 
+        *examined* is the incident as the report knows it; what joined it later parts from it.
         *seconds* is how long the report took to compose.
         """
         now, channels, report = self._clock(), self._arrangement().channels, dossier.report
@@ -261,7 +264,11 @@ class Inquiry:
         def store(connection: Connection) -> bool:
             work.finish(connection, investigation_id, now)
             incidents.finish_stage(connection, report.incident, "report", now, seconds)
-            return _stored(connection, dossier, channels, now)
+            if not _stored(connection, dossier, channels, now):
+                return False
+            part(connection, examined, now)
+            settle(connection, examined.id, channels, now)
+            return True
 
         is_new = await patiently(self._store, store)
         if is_new:

@@ -6,11 +6,12 @@ import asyncio
 import re
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from responder.guard import clean, line, mask_secrets
 from responder.investigation.evidence import Evidence, Status
 from responder.source import Finding, Question, sources
+from toolkit.problem import fault
 from toolkit.settings import ConfigPath, Settings
 
 LONGEST_PAGE = 16_000
@@ -22,6 +23,15 @@ class RunbooksSource(Settings):
     """A folder of runbooks named like the alerts, `<AlertName>.md`."""
 
     folder: ConfigPath = Field(description="where the pages are")
+
+    @field_validator("folder")
+    @classmethod
+    def _there(cls, value: Path, info: ValidationInfo) -> Path:
+        # Made in code it may come into being later; in a file it is a slip of the pen.
+        if info.context is not None and not value.is_dir():
+            remedy = "correct it; a relative path counts from the configuration file's folder"
+            raise fault(f"no folder at {value.absolute().resolve()}", remedy)
+        return value
 
     async def gather(self, question: Question) -> Finding:
         """Read the pages of the incident's alerts; never raises."""

@@ -97,6 +97,12 @@ def resolve(connection: Connection, episode_id: str, ended_at: float, at: float)
     connection.execute(sa.update(episodes).where(episodes.c.id == episode_id).values(change))
 
 
+def move(connection: Connection, episode_ids: Sequence[str], incident_id: str) -> None:
+    """Put episodes into another incident."""
+    chosen = episodes.c.id.in_(episode_ids)
+    connection.execute(sa.update(episodes).where(chosen).values(incident_id=incident_id))
+
+
 def of_incidents(
     connection: Connection, incident_ids: Sequence[str]
 ) -> Mapping[str, tuple[Episode, ...]]:

@@ -101,6 +101,18 @@ def add_keys(connection: Connection, incident_id: str, keys: Iterable[str]) -> N
         insert_new(connection, incident_keys, {"key": key, "incident_id": incident_id})
 
 
+def share_keys(connection: Connection, incident_id: str, other_id: str) -> None:
+    """Let the incident *other_id* be found by all that *incident_id* is found by."""
+    query = sa.select(incident_keys.c.key).where(incident_keys.c.incident_id == incident_id)
+    add_keys(connection, other_id, list(connection.execute(query).scalars()))
+
+
+def set_rank(connection: Connection, incident_id: str, severity_rank: int) -> None:
+    """Set the severity of an incident that episodes have left."""
+    change = {"severity_rank": severity_rank}
+    connection.execute(sa.update(incidents).where(incidents.c.id == incident_id).values(change))
+
+
 def joined(connection: Connection, incident_id: str, at: float, severity_rank: int) -> None:
     """Note that an episode joined; a worse severity becomes the incident's."""
     change = {

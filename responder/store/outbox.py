@@ -14,6 +14,7 @@ from responder.store.tables import outbox
 
 PENDING, DELIVERED, REJECTED = "pending", "delivered", "rejected"
 REPORTED, RESOLVED = "reported", "resolved"
+GONE = "its channel is no longer configured"
 
 _LOOK_AHEAD = 200
 
@@ -139,6 +140,13 @@ def rejected(connection: Connection, parcel_id: int, at: float, problem: str) ->
         "attempts": outbox.c.attempts + 1,
     }
     connection.execute(sa.update(outbox).where(outbox.c.id == parcel_id).values(change))
+
+
+def give_up(connection: Connection, channels: Iterable[str], at: float) -> int:
+    """Note that what waits for any but *channels* will never arrive; tell how many there were."""
+    gone = sa.and_(outbox.c.status == PENDING, outbox.c.channel.not_in(list(channels)))
+    change = {"status": REJECTED, "finished_at": at, "problem": GONE}
+    return connection.execute(sa.update(outbox).where(gone).values(change)).rowcount
 
 
 def put_off(connection: Connection, parcel_id: int, due_at: float, problem: str) -> None:

@@ -46,6 +46,22 @@ WRONG = {
     "channels: [{kind: log, name: ' '}]": (
         "c.yml:1: channels: a channel without a name; give it a `name`"
     ),
+    "database: postgresql://u:p@db/vigie": (
+        "c.yml:1: database: not SQLite; PostgreSQL is not supported yet; "
+        "give a file's path or a sqlite:// URL"
+    ),
+    "patrol: {interval: 10m}": (
+        "c.yml:1: patrol: unknown setting; known: analyst, channels, concurrency, database, "
+        "external_url, incidents, limits, sources, topology, webhook"
+    ),
+    "sources: [{kind: runbooks, folder: /no/where/../pages}]": (
+        "c.yml:1: sources[0].folder: no folder at /no/pages; "
+        "correct it; a relative path counts from the configuration file's folder"
+    ),
+    "{analyst: {kind: embedded, deadline: 19s}, limits: {stage: 20s}}": (
+        "c.yml:1: analyst.deadline and 1s of grace do not fit into limits.stage; "
+        "shorten analyst.deadline or lengthen limits.stage"
+    ),
     "topology: {calls: [[a]]}": "c.yml:1: topology.calls[0][1]: required, but not set; add it",
     "limits: {source: 3m, stage: 1m}": (
         "c.yml:1: limits: source, stage and investigation do not fit; give each more than the last"

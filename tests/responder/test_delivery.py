@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from structlog.testing import capture_logs
 from responder.channel import Delivered, Message, Rejected, Retry, channels
 from responder.channels.log import LogChannel
 from responder.channels.webhook import WebhookChannel
+from responder.config import Config
 from responder.incident import Incident, IncidentState
 from responder.lastresort import apology
 from responder.outbox import backoff_seconds
+from responder.store.outbox import GONE
 from tests.responder.conftest import Place, Start, eventually, place_in
 from tests.responder.fakes import alert, post
 from tests.responder.receiver import Receiver, listening
@@ -105,6 +108,27 @@ async def test_the_same_message_has_the_same_key_after_a_restart(tmp_path: Path)
         async with place_in(tmp_path, settings):
             first, second = await sink.until(2)
         assert first.key == second.key
+
+
+async def test_what_waits_for_a_channel_that_is_gone_is_given_up(tmp_path: Path) -> None:
+    """At the start and at a reload messages for channels that are not configured are rejected."""
+    gone, other = (
+        f"channels: [{{kind: webhook, name: {name}, url: 'http://127.0.0.1:9/'}}]"
+        for name in ("gone", "other")
+    )
+    async with place_in(tmp_path, gone) as place:
+        await place.send(post(alert(starts_at=time.time())))
+        assert (await deliveries(place))[0]["status"] == "pending"
+    async with place_in(tmp_path, other) as place:
+        (row,) = await deliveries(place)
+        assert (row["status"], row["problem"]) == ("rejected", GONE)
+        await place.send(post(alert(starts_at=time.time(), target="scorer")))
+        await place.reported(2)
+        startup = replace(place.responder.startup, read=Config)
+        place.responder.startup = startup
+        await place.responder.reload()
+        metrics = await place.text("/metrics")
+        assert 'vigie_responder_outbox_pending{channel="other"}' not in metrics
 
 
 def test_patience_grows_and_heeds_the_far_end() -> None:

@@ -82,10 +82,20 @@ def test_an_alert_is_correlated_by_target_then_component_then_group(
 
 def test_alerts_within_two_minutes_are_one_incident() -> None:
     """Within the time it joins, whatever its name; after it, another name is another incident."""
-    assert place(made("B"), 120, [known()], POLICY).joins == "i"
-    after = place(made("B"), 121, [known()], POLICY)
+    running = known(state=IncidentState.INVESTIGATING)
+    assert place(made("B"), 120, [running], POLICY).joins == "i"
+    after = place(made("B"), 121, [running], POLICY)
     assert (after.joins, after.occurrence_of) == (None, None)
     assert "another alert" in after.reason
+
+
+@pytest.mark.parametrize("alert", [made("B"), made("A", severity="critical")])
+def test_what_is_new_or_worse_after_the_report_is_an_incident(alert: Alert) -> None:
+    """A report that is out covers the same condition alone; the reason names the one before."""
+    after = place(alert, 60, [known()], POLICY)
+    assert (after.joins, after.occurrence_of) == (None, None)
+    assert after.reason.endswith("; it follows incident i")
+    assert place(made("A"), 60, [known()], POLICY).joins == "i"
 
 
 def test_what_waits_is_joined_whenever() -> None:
@@ -114,6 +124,18 @@ def test_a_higher_severity_or_another_alert_is_investigated() -> None:
     assert worse.occurrence_of is None
     assert "higher severity" in worse.reason
     assert place(made("B"), 60, [over], POLICY).occurrence_of is None
+
+
+def test_a_critical_condition_is_investigated_again_after_its_end() -> None:
+    """While the first lasts it is silent; after "resolved" was told, it is an incident."""
+    critical = made("A", severity="critical")
+    lasting = known(severity_rank=0)
+    assert place(critical, 600, [lasting], POLICY).occurrence_of == "i"
+    again = place(critical, 600, [known(severity_rank=0, is_resolved=True)], POLICY)
+    assert (again.joins, again.occurrence_of) == (None, None)
+    assert again.reason == (
+        "a critical condition again after its resolution; it follows incident i"
+    )
 
 
 def test_without_a_horizon_everything_is_investigated() -> None:

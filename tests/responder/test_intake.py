@@ -104,10 +104,10 @@ async def test_a_recurrence_is_an_occurrence_with_its_reason(start: Start) -> No
     """The same alert again within the hour is not investigated again, and says why."""
     place = await start("incidents: {quiet: 0s}")
     now = time.time()
-    await place.send(post(alert(starts_at=now - 100)))
+    await place.send(post(warning(starts_at=now - 100)))
     (first,) = await place.reported()
-    await place.send(post(alert(starts_at=now - 100, ends_at=now - 50)))
-    await place.send(post(alert(starts_at=now)))
+    await place.send(post(warning(starts_at=now - 100, ends_at=now - 50)))
+    await place.send(post(warning(starts_at=now)))
     again, _ = await place.incidents()
     assert (again["state"], again["occurrence_of"]) == ("closed", first["id"])
     assert "occurrence of incident" in again["reason"]
@@ -231,6 +231,20 @@ async def test_a_locked_database_gets_503_and_recovers(start: Start, tmp_path: P
     other.close()
     assert await place.send(body) == 200
     assert len(await place.incidents()) == 1
+
+
+async def test_a_store_that_cannot_be_read_is_no_old_news(start: Start, tmp_path: Path) -> None:
+    """The scrape says so and leaves out what only the store knows, until it can be read again."""
+    place = await start(CALM)
+    assert await metric(place, "vigie_responder_store_up") == 1
+    rows(tmp_path, "ALTER TABLE reports RENAME TO hidden")
+    text = await place.text("/metrics")
+    assert "vigie_responder_store_up 0.0" in text
+    assert "vigie_responder_build_info" in text
+    for family in ("incidents_open", "work_pending", "outbox_pending", "report_info"):
+        assert f"vigie_responder_{family}" not in text
+    rows(tmp_path, "ALTER TABLE hidden RENAME TO reports")
+    assert "vigie_responder_incidents_open 0.0" in await place.text("/metrics")
 
 
 async def test_a_full_backlog_gets_503_until_it_empties(start: Start) -> None:

@@ -67,6 +67,31 @@ async def test_an_end_during_the_investigation_is_told_after_the_report(
     assert [each.body["status"] for each in told] == ["reported", "resolved"]
 
 
+async def test_what_joins_during_the_investigation_has_a_report_of_its_own(
+    start: Start, sink: Receiver
+) -> None:
+    """Another alert that came after the evidence is an incident, and the first ends by itself."""
+    investigation = ScriptedInvestigation()
+    investigation.hold["analyse"] = asyncio.Event()
+    place = await start(channel(sink), investigation=investigation)
+    began = time.time() - 60
+    await place.send(post(alert(starts_at=began)))
+    await _calls(investigation, "analyse", 1)
+    await place.send(post(alert("Other", starts_at=began, severity="warning")))
+    await place.send(post(alert(starts_at=began, ends_at=time.time())))
+    (joined,) = await place.incidents()
+    assert len(joined["alertnames"]) == 2
+    investigation.hold["analyse"].set()
+    second, first = await place.reported(2)
+    assert (first["alertnames"], second["alertnames"]) == (["VigieTargetHung"], ["Other"])
+    assert first["resolved_at"] is not None
+    told = await sink.until(3)
+    ends = [each.body["report"]["incident"] for each in told if each.body["status"] == "resolved"]
+    assert ends == [first["id"]]
+    whole = await place.read(f"/api/v1/incidents/{second['id']}")
+    assert whole["history"][0]["text"].endswith(f"it follows incident {first['id']}")
+
+
 async def test_resolved_before_its_turn_it_is_closed_with_the_reason(start: Start) -> None:
     """A warning that ends in its quiet time is never investigated, and says so."""
     place = await start("incidents: {quiet: 1h}")
