@@ -26,6 +26,7 @@ from exporter.verdict import LATE_REASONS, NativeView, Seen, decide
 log = structlog.get_logger(__name__)
 
 _JITTER_RATIO = 0.05
+MOST_SKIPS = 2
 _WATCH_RATIO = 1 / 3
 
 
@@ -48,6 +49,7 @@ class JuniorAgent:
         self.record = record
         self._around = around
         self._turn = count()
+        self._skipped_in_a_row = 0
 
     @property
     def name(self) -> str:
@@ -74,6 +76,7 @@ class JuniorAgent:
         record, around = self.record, self._around
         watch = self._watch()
         skip = await self._skip(watch)
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if skip else 0
         if skip is not None:
             record.skip(skip, now=around.clock())
             return
@@ -114,6 +117,9 @@ class JuniorAgent:
             return Skip.BUDGET
         budget = self.record.target.budget
         if watch is None or budget is None or budget.skip_if_waiting_over is None:
+            return None
+        if self._skipped_in_a_row >= MOST_SKIPS:
+            # A queue before a server that hangs never shortens: only a run tells the two apart.
             return None
         waiting = (await watch.look()).waiting
         return Skip.WAITING if (waiting or 0) > budget.skip_if_waiting_over else None

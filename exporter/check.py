@@ -9,7 +9,7 @@ from exporter.target import CheckResult, Observation, Reason
 from toolkit.plugins import Registry
 
 EXAMINED_CHARACTERS = 1 << 16
-"""No check reads further: a pattern on a hostile answer must not hold the loop."""
+"""No check reads further; what is linear in it stays far below a run's deadline."""
 
 
 class Check(Protocol):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
 import orjson
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.exceptions import SchemaError
 from pydantic import AfterValidator, Field, model_validator
 
 from exporter.check import EXAMINED_CHARACTERS, checks, failed, passed
 from exporter.target import CheckResult, Observation, Reason
 from toolkit.settings import Settings
+
+MOST_NODES = 20_000
+"""Values in an answer beyond which it is not validated: some 10 us each, on the agents' loop."""
 
 
 def _is_schema(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -57,11 +60,32 @@ class JsonSchema(Settings):
                 document = orjson.loads(observation.answer[:EXAMINED_CHARACTERS])
             except orjson.JSONDecodeError:
                 return failed("json_schema", "the answer is not JSON", Reason.SCHEMA)
+        if _is_large(document):
+            text = f"the answer has more than {MOST_NODES} values, too many to validate"
+            return failed("json_schema", text, Reason.SCHEMA)
         validator = _validator(orjson.dumps(self.json_schema))
         try:
-            error = best_match(validator.iter_errors(document))
+            # The first fault is enough, and all of them can be as many as the answer has bytes.
+            error = next(validator.iter_errors(document), None)
         except RecursionError:
             return failed("json_schema", "the answer is nested too deep", Reason.SCHEMA)
         if error is None:
             return passed("json_schema")
         return failed("json_schema", f"{error.json_path} breaks {error.validator}", Reason.SCHEMA)
+
+
+def _is_large(document: Any) -> bool:
+    """Count values until there are too many; iterative, since depth is the answer's to choose."""
+    left, seen = [document], 0
+    while left:
+        value = left.pop()
+        seen += 1
+        inner: Sequence[Any] = ()
+        if isinstance(value, dict):
+            inner = tuple(value.values())
+        elif isinstance(value, list):
+            inner = value
+        if seen + len(left) + len(inner) > MOST_NODES:
+            return True
+        left.extend(inner)
+    return False

@@ -11,6 +11,10 @@ from exporter.check import EXAMINED_CHARACTERS, checks, failed, passed
 from exporter.target import CheckResult, Observation
 from toolkit.settings import Settings
 
+# An escaped character, or a set of characters: neither opens a group nor repeats.
+_LITERAL = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+_UNBOUNDED = re.compile(r"[*+]|\{\d*,\}")
+
 
 def _compiles(pattern: str) -> str:
     try:
@@ -19,7 +23,33 @@ def _compiles(pattern: str) -> str:
         raise ValueError(
             f"not a regular expression ({error}); see Python's re for the syntax"
         ) from error
+    if _is_explosive(pattern):
+        raise ValueError(
+            "a repeated group that itself repeats without bound can take for ever on a hostile"
+            " answer; write it with one repetition, or bound the inner one like {1,20}"
+        )
     return pattern
+
+
+def _is_explosive(pattern: str) -> bool:
+    """Find a group that holds an unbounded repetition and is repeated without bound itself.
+
+    That is the commonest form of catastrophic backtracking, and not the only one.
+    """
+    plain = _LITERAL.sub("x", pattern)
+    repeats = [False]
+    for position, character in enumerate(plain):
+        if character == "(":
+            repeats.append(False)
+        elif character == ")" and len(repeats) > 1:
+            inner = repeats.pop()
+            outer = _UNBOUNDED.match(plain, position + 1) is not None
+            if inner and outer:
+                return True
+            repeats[-1] = repeats[-1] or inner or outer
+        elif _UNBOUNDED.match(plain, position):
+            repeats[-1] = True
+    return False
 
 
 @checks.register("regex")

@@ -248,6 +248,18 @@ async def test_long_queue_skips() -> None:
     assert agent.record.state(world.now) is State.UNKNOWN
 
 
+async def test_a_queue_that_never_shortens_is_probed_all_the_same() -> None:
+    """After two runs left out because of the queue, the third is made: it may be a hang."""
+    native = Native(url="http://h/metrics", server="vllm")
+    world = World(lambda _: exchange(b"vllm:num_requests_waiting 21\n"))
+    agent = world.agent(chat(native=native, budget=Budget(skip_if_waiting_over=20)))
+    for _ in range(2):
+        await agent.run_once()
+    assert {request.url for _, request in world.asked} == {"http://h/metrics"}
+    await agent.run_once()
+    assert {request.url for _, request in world.asked} > {"http://h/metrics"}
+
+
 @pytest.mark.parametrize(
     ("tokens", "waiting", "state"),
     [
