@@ -144,7 +144,7 @@ class JuniorAgent:
             run,
             state=state,
             finished_timestamp_seconds=self._around.wall_clock(),
-            secrets=secrets_of(self.record.target.auth),
+            secrets=secrets_of(self.record.target),
         )
 
 

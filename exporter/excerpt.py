@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from exporter.target import Auth
+from exporter.target import Auth, Target
 from toolkit.secrets import SecretError
 
 EXCERPT_CHARACTERS = 500
@@ -18,6 +19,7 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
     "\ud800-\uf8ff\U000e0000-\U0010ffff]"
 )
+_CREDENTIAL = re.compile(r"auth|cookie|key|token|secret|password|credential", re.IGNORECASE)
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 
 
@@ -50,14 +52,21 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def secrets_of(auth: Auth | None) -> tuple[str, ...]:
-    """Return the values that must not be shown for a target; none when they cannot be read."""
-    if auth is None:
-        return ()
+def secrets_of(target: Target) -> tuple[str, ...]:
+    """Return the values that must not be shown for a target; none when they cannot be read.
+
+    A header that is named like a credential counts as one, although it stands in the file.
+    """
+    headers: Mapping[str, str] = getattr(target, "headers", None) or {}
+    named = [value for name, value in headers.items() if _CREDENTIAL.search(name)]
+    # As it was sent, and as JSON writes it where a module is shown.
+    shown = tuple(form for value in named for form in {value, json.dumps(value)[1:-1]})
+    if target.auth is None:
+        return shown
     try:
-        return _values(auth)
+        return (*shown, *_values(target.auth))
     except SecretError:
-        return ()
+        return shown
 
 
 def _values(auth: Auth) -> tuple[str, ...]:

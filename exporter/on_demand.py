@@ -217,7 +217,7 @@ def debug_text(request: OnDemand, made: Run, exposition: bytes) -> str:
         lines += ["", f"# The body, {len(exchange.body)} bytes", clean(body, _DEBUG_CHARACTERS)]
     lines += ["", "# Metrics that would have been returned", exposition.decode()]
     lines += ["# The module", request.target.model_dump_json(indent=2, exclude_unset=True), ""]
-    return mask("\n".join(lines), secrets_of(request.target.auth))
+    return mask("\n".join(lines), secrets_of(request.target))
 
 
 def _shown(held: bool, detail: str) -> str:  # noqa: FBT001 - the two halves of one result

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.excerpt import EXCERPT_CHARACTERS, clean, excerpt, secrets_of
+from exporter.probes.http import Http
 from exporter.target import Auth, Basic
 from toolkit.secrets import Secret
 
@@ -36,5 +37,11 @@ def test_terminal_sequences_go_whole() -> None:
 def test_basic_credentials_are_known_in_both_forms() -> None:
     """The password, and the pair as the header carries it."""
     secret = Secret.from_environ("P", {"P": "pass-word"})
-    found = secrets_of(Auth(basic=Basic(username="me", password=secret)))
+    found = secrets_of(Http(auth=Auth(basic=Basic(username="me", password=secret))))
     assert found == ("pass-word", "bWU6cGFzcy13b3Jk")
+
+
+def test_headers_named_like_credentials_are_secrets() -> None:
+    """The value of an API key's header is one, as sent and as JSON writes it; others are not."""
+    target = Http(headers={"X-Api-Key": 'hunter"2', "Cookie": "session=1", "Accept": "text/plain"})
+    assert set(secrets_of(target)) == {'hunter"2', 'hunter\\"2', "session=1"}
