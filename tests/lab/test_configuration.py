@@ -51,7 +51,10 @@ def test_the_responder_reads_its_file(tmp_path: Path) -> None:
     """As shipped and scaled down it is right, and its topology is of the lab's components."""
     config = load_responder(LAB / "responder.yml", {})
     assert {name for call in config.topology.calls for name in call} <= set(COMPONENTS)
-    scaled = tmp_path / "responder.yml"
+    # Its paths count from its folder: the copy stands where the runbooks are as far away.
+    (tmp_path / "rules" / "runbooks").mkdir(parents=True)
+    scaled = tmp_path / "lab" / "responder.yml"
+    scaled.parent.mkdir()
     scaled.write_text(scale_keys((LAB / "responder.yml").read_text(), RESPONDER_KEYS, 15))
     assert load_responder(scaled, {}).incidents.quiet == 1.0
 
