@@ -40,8 +40,7 @@ def main() -> int:
     if namespace.command == "probe" and not namespace.name:
         parser.error("probe: no target; name one of the configuration's")
     if namespace.command == "describe":
-        print(_schema_text() if namespace.schema else describe.reference())
-        return 0
+        return _print(_schema_text() if namespace.schema else describe.reference())
     try:
         if namespace.command == "check":
             return _check(arguments.config_file, os.environ)
@@ -69,6 +68,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--schema", action="store_true", help="describe as a JSON Schema")
     add_common(parser)
     return parser
+
+
+def _print(text: str) -> int:
+    """Print a text for as long as it is read."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The reader, such as head, has enough; so the interpreter's last flush has to go elsewhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _schema_text() -> str:

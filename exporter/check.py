@@ -9,7 +9,7 @@ from exporter.target import CheckResult, Observation, Reason
 from toolkit.plugins import Registry
 
 EXAMINED_CHARACTERS = 1 << 16
-"""No check reads further; what is linear in it stays far below a run's deadline."""
+"""No check reads further; that bounds what is linear in it, and what is not has its own limit."""
 
 
 class Check(Protocol):

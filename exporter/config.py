@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 import exporter.checks
 import exporter.probes  # noqa: F401 - registers the kinds
+from exporter.headers import confidential
 from exporter.probe import probe_of, probes
 from exporter.target import (
     DEFAULT_INTERVAL_SECONDS,
@@ -135,8 +136,12 @@ def _modules(file: File) -> _Faults:
 def _pattern(pattern: str, place: Place, module: Target) -> _Faults:
     if not _PATTERN.fullmatch(pattern):
         yield place, "not a host pattern", "write host or host:port, `*` for any part"
-    elif module.auth is not None and pattern.partition(":")[0] == "*":
+    elif pattern.partition(":")[0] == "*" and _has_credentials(module):
         yield place, "credentials would go to any host", "name the hosts that may have them"
+
+
+def _has_credentials(module: Target) -> bool:
+    return module.auth is not None or bool(confidential(getattr(module, "headers", {})))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

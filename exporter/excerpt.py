@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Collection, Mapping
 
+from exporter.headers import confidential, revealed
 from exporter.target import Auth, Target
-from toolkit.secrets import SecretError
+from toolkit.secrets import Secret, SecretError
 
 EXCERPT_CHARACTERS = 500
 MASK = "<secret>"
@@ -19,7 +20,6 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
     "\ud800-\uf8ff\U000e0000-\U0010ffff]"
 )
-_CREDENTIAL = re.compile(r"auth|cookie|key|token|secret|password|credential", re.IGNORECASE)
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 
 
@@ -53,12 +53,12 @@ def _cut(text: str, limit: int) -> str:
 
 
 def secrets_of(target: Target) -> tuple[str, ...]:
-    """Return the values that must not be shown for a target; none when they cannot be read.
+    """Return the values that must not be shown for a target, but for those that cannot be read.
 
     A header that is named like a credential counts as one, although it stands in the file.
     """
-    headers: Mapping[str, str] = getattr(target, "headers", None) or {}
-    named = [value for name, value in headers.items() if _CREDENTIAL.search(name)]
+    headers: Mapping[str, str | Secret] = getattr(target, "headers", {})
+    named = [text for each in confidential(headers).items() for text in _readable(*each)]
     # As it was sent, and as JSON writes it where a module is shown.
     shown = tuple(form for value in named for form in {value, json.dumps(value)[1:-1]})
     if target.auth is None:
@@ -67,6 +67,13 @@ def secrets_of(target: Target) -> tuple[str, ...]:
         return (*shown, *_values(target.auth))
     except SecretError:
         return shown
+
+
+def _readable(name: str, value: str | Secret) -> Collection[str]:
+    try:
+        return revealed({name: value}).values()
+    except SecretError:
+        return ()
 
 
 def _values(auth: Auth) -> tuple[str, ...]:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
 from exporter.address import literal
+from exporter.headers import confidential, revealed
 from exporter.target import Auth, Exchange, Reason, Target
 from exporter.transport import Request
+from toolkit.secrets import Secret
 
 
 def request_of(  # noqa: PLR0913 - each is a field of Request
@@ -18,7 +20,7 @@ def request_of(  # noqa: PLR0913 - each is a field of Request
     *,
     method: str,
     url: str,
-    headers: Mapping[str, str],
+    headers: Mapping[str, str | Secret],
     body: bytes = b"",
     stall_seconds: float | None = None,
     follow_redirects: bool = False,
@@ -33,7 +35,8 @@ def request_of(  # noqa: PLR0913 - each is a field of Request
     return Request(
         method=method,
         url=url,
-        headers={**headers, **authorization(target.auth)},
+        headers={**revealed(headers), **authorization(target.auth)},
+        private=frozenset({"authorization", *(name.lower() for name in confidential(headers))}),
         body=body,
         timeout_seconds=target.timeout_seconds,
         stall_seconds=stall_seconds,

@@ -50,7 +50,7 @@ INTERVAL = Family(
 DURATION = Family(
     name="vigie_probe_duration_seconds",
     kind="histogram",
-    help="Duration of runs, failed ones included.",
+    help="Duration of runs, failed ones included but for the reason internal.",
     unit="seconds",
     buckets=_RUN_BUCKETS,
 )

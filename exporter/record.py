@@ -14,7 +14,7 @@ from exporter.excerpt import clean
 from exporter.histogram import Histogram
 from exporter.metrics import Family, Sample
 from exporter.probe import Question, probe_of, probes
-from exporter.target import Observation, Outcome, Skip, State, Target
+from exporter.target import Observation, Outcome, Reason, Skip, State, Target
 from exporter.verdict import ANSWER_REASONS, is_under
 
 KEPT_FAILURES = 10
@@ -144,7 +144,8 @@ class TargetRecord:
 
     def _observe(self, outcome: Outcome) -> None:
         seen = outcome.observation
-        self._histograms[metrics.DURATION, ""].observe(seen.duration_seconds)
+        if outcome.reason is not Reason.INTERNAL:  # our own fault says nothing of the target
+            self._histograms[metrics.DURATION, ""].observe(seen.duration_seconds)
         if outcome.prompt is None:
             return
         values = (

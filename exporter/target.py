@@ -21,7 +21,6 @@ DEFAULT_TIMEOUT_SECONDS = 10.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}")
 _LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -265,17 +264,6 @@ def _check_labels(value: Mapping[str, str]) -> Mapping[str, str]:
     return value
 
 
-def _check_headers(value: Mapping[str, str]) -> Mapping[str, str]:
-    for name, text in value.items():
-        if not _HEADER.fullmatch(name):
-            raise ValueError(f"{name!r} is not a header name; see RFC 9110, section 5.1")
-        if _CONTROL.search(text):
-            raise ValueError(f"the value of {name!r} has control characters; remove them")
-        if name.lower() in {"authorization", "host", "content-length", "transfer-encoding"}:
-            raise ValueError(f"{name!r} is set by the program; use `auth`, `url` or `body`")
-    return value
-
-
 def _at_least(least_seconds: float, shown: str) -> AfterValidator:
     def check(value: float) -> float:
         if value < least_seconds:
@@ -299,7 +287,6 @@ def between(least: int, most: int) -> AfterValidator:
 Name = Annotated[str, AfterValidator(_check_name)]
 Url = Annotated[str, AfterValidator(url_of)]
 Labels = Annotated[Mapping[str, str], AfterValidator(_check_labels)]
-Headers = Annotated[Mapping[str, str], AfterValidator(_check_headers)]
 Interval = Annotated[Duration, _at_least(0.1, "100ms")]
 Timeout = Annotated[Duration, _at_least(0.01, "10ms")]
 

@@ -35,6 +35,7 @@ class Request:
     """What to send, and the limits that the answer is held to.
 
     `heard` is given each piece of the body and says whether nothing further matters.
+    `private` names the headers, in small letters, that no other origin is sent.
     `stall_seconds` bounds the wait between two pieces; `named` holds the addresses that the
     configuration itself names, and that are therefore not refused.
     """
@@ -44,6 +45,7 @@ class Request:
     timeout_seconds: float
     limit_bytes: int
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    private: frozenset[str] = frozenset({"authorization"})
     body: bytes = b""
     stall_seconds: float | None = None
     tls: Tls | None = None
@@ -328,7 +330,7 @@ def _redirected(request: Request, status: int, location: str) -> Request:
         raise _FailedError(Reason.REDIRECT, "the redirect leaves https")
     headers = dict(request.headers)
     if after.origin() != before.origin():
-        headers = {k: v for k, v in headers.items() if k.lower() != "authorization"}
+        headers = {k: v for k, v in headers.items() if k.lower() not in request.private}
     kept = status in {307, 308} or request.method in {"GET", "HEAD"}
     return replace(
         request,

@@ -7,9 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from exporter.check import EXAMINED_CHARACTERS, checks, failed, passed
+from exporter.check import checks, failed, passed
 from exporter.target import CheckResult, Observation
 from toolkit.settings import Settings
+
+SEARCHED_CHARACTERS = 1 << 13
+"""Of an answer; fewer than other checks read, since many patterns take the square of it."""
 
 # An escaped character, or a set of characters: neither opens a group nor repeats.
 _LITERAL = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
@@ -26,7 +29,7 @@ def _compiles(pattern: str) -> str:
     if _is_explosive(pattern):
         raise ValueError(
             "a repeated group that itself repeats without bound can take for ever on a hostile"
-            " answer; write it with one repetition, or bound the inner one like {1,20}"
+            " answer; write it with one repetition, like a+ for (a+)+"
         )
     return pattern
 
@@ -54,7 +57,7 @@ def _is_explosive(pattern: str) -> bool:
 
 @checks.register("regex")
 class Regex(Settings):
-    """Somewhere in the answer the pattern matches."""
+    """Somewhere in the answer's first 8192 characters the pattern matches."""
 
     pattern: Annotated[str, AfterValidator(_compiles)] = Field(
         min_length=1, max_length=1000, description="in Python's syntax, e.g. (?i)paris"
@@ -62,6 +65,6 @@ class Regex(Settings):
 
     def examine(self, observation: Observation) -> CheckResult:
         """Search the answer for the pattern."""
-        if re.search(self.pattern, observation.answer[:EXAMINED_CHARACTERS]):
+        if re.search(self.pattern, observation.answer[:SEARCHED_CHARACTERS]):
             return passed("regex")
         return failed("regex", "the pattern matches nowhere in the answer")

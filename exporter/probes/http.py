@@ -8,9 +8,10 @@ import orjson
 from pydantic import Field
 
 from exporter.check import CheckField
+from exporter.headers import Headers
 from exporter.http_terms import refusal, request_of, retry_after_seconds
 from exporter.probe import Question, probes
-from exporter.target import Exchange, Headers, Observation, Target, between
+from exporter.target import Exchange, Observation, Target, between
 from exporter.transport import Transport
 
 
@@ -21,7 +22,9 @@ class Http(Target):
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
         "GET", description="the request's method"
     )
-    headers: Headers = Field(default_factory=dict, description="sent besides our own")
+    headers: Headers = Field(
+        default_factory=dict, description="sent besides our own; a value may be a secret"
+    )
     body: str | None = Field(None, max_length=1 << 20, description="sent as it is, in UTF-8")
     valid_status: tuple[Annotated[int, between(100, 599)], ...] = Field(
         (), description="statuses that are right; any 2xx when empty"

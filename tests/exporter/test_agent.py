@@ -144,6 +144,23 @@ async def test_failure_takes_the_measurements_along() -> None:
     assert samples[metrics.REASONS][0].labels == (("reason", "connect"),)
 
 
+async def test_our_own_fault_is_no_duration() -> None:
+    """A run of reason internal is counted, but not timed; any other failed run is both."""
+    answers = [
+        Exchange(times=Times(begin=1, end=1), failure=Reason.INTERNAL, detail="ours"),
+        Exchange(times=Times(begin=1, end=2), failure=Reason.CONNECT, detail="not connected"),
+    ]
+    world = World(lambda _: answers.pop(0))
+    agent = world.agent(http())
+    timed = []
+    for _ in range(2):
+        await agent.run_once()
+        samples = agent.record.samples(world.now)[metrics.DURATION]
+        timed.append(next(each.value for each in samples if each.suffix == "_count"))
+    assert timed == [0, 1]
+    assert agent.record.samples(world.now)[metrics.FAILURES][0].value == 2
+
+
 async def test_agent_that_died_leaves_no_measurements() -> None:
     """Three intervals without a finished run: measurements go, the state is unknown."""
     world = World(lambda _: exchange())

@@ -41,6 +41,14 @@ def test_basic_credentials_are_known_in_both_forms() -> None:
     assert found == ("pass-word", "bWU6cGFzcy13b3Jk")
 
 
+def test_headers_that_are_secrets_are_masked_whatever_their_name() -> None:
+    """A secret header is shown neither in what was answered nor in the settings."""
+    target = Http(headers={"X-Team": Secret.from_environ("P", {"P": SECRET})})
+    assert secrets_of(target) == (SECRET,)
+    assert SECRET not in target.model_dump_json() + repr(target)
+    assert excerpt(f"you sent {SECRET}", secrets_of(target)) == "you sent <secret>"
+
+
 def test_headers_named_like_credentials_are_secrets() -> None:
     """The value of an API key's header is one, as sent and as JSON writes it; others are not."""
     target = Http(headers={"X-Api-Key": 'hunter"2', "Cookie": "session=1", "Accept": "text/plain"})

@@ -22,14 +22,16 @@ ROOT = Path(__file__).parents[2]
 PAGE = says(OK + b"Content-Length: 2\r\n\r\nok")
 
 
-async def started(*arguments: str) -> asyncio.subprocess.Process:
+async def started(
+    *arguments: str, stdout: int = asyncio.subprocess.PIPE
+) -> asyncio.subprocess.Process:
     """Start the exporter."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-W", "error", "-m", "exporter", *arguments),
         cwd=ROOT,
         env={**os.environ, "TOKEN": "t0ken"},
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
 
@@ -103,6 +105,19 @@ async def test_describe_prints_reference_and_schema() -> None:
     assert (code, "kind: openai_chat" in out) == (0, True)
     code, out, _ = await finished("describe", "--schema")
     assert (code, "targets" in json.loads(out)["properties"]) == (0, True)
+
+
+@pytest.mark.parametrize("more", [(), ("--schema",)])
+async def test_describe_to_a_reader_that_left_is_no_error(more: tuple[str, ...]) -> None:
+    """`describe | head` ends quietly when head has read enough."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        process = await started("describe", *more, stdout=writes)
+    finally:
+        os.close(writes)
+    _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert (process.returncode, err) == (0, b"")
 
 
 async def test_probe_runs_one_target(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ async def test_missing_ca_file_is_our_own_fault(authority: Authority, tmp_path: 
 
 
 async def test_redirect_is_followed_without_credentials() -> None:
-    """Another origin gets no Authorization header; the answer there counts."""
+    """Another origin gets no credential, in whatever header; the answer there counts."""
     seen: list[bytes] = []
 
     async def target(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -114,9 +114,11 @@ async def test_redirect_is_followed_without_credentials() -> None:
     async with serving(target) as there, open_transport() as transport:
         head = f"HTTP/1.1 302 Found\r\nLocation: {there}/x\r\nContent-Length: 0\r\n\r\n"
         async with serving(says(head.encode())) as url:
-            probe = Http(name="t", url=url, follow_redirects=True, auth=auth)
+            headers = {"X-Team": Secret.from_environ("T", {"T": "t3am"}), "X-Api-Key": "k3y"}
+            probe = Http(name="t", url=url, follow_redirects=True, auth=auth, headers=headers)
             run = await perform(probe, probe.questions()[0], transport)
     assert (run.reason, run.observation.answer) == (None, "here")
+    assert not [word for word in (b"t0ken", b"t3am", b"k3y") if word in seen[0]]
     assert b"authorization" not in seen[0].lower()
 
 

@@ -54,6 +54,10 @@ probe_modules:
     allow_targets: ['127.0.0.1:*', '169.254.*.*']
     auth: {bearer: {env: TOKEN}}
     canaries: [{name: c, prompt: p, checks: [{regex: Paris}, {max_ttft: 2s}]}]
+  keyed:
+    kind: http
+    allow_targets: ['127.0.0.1']
+    headers: {X-Team: {env: TOKEN}, X-Api-Key: abc-written-out, X-Plain: shown}
   page: {kind: http, allow_targets: ['localhost', '*.example'], timeout: 1s}
 """
 
@@ -205,6 +209,26 @@ async def test_debug_masks_secrets(tmp_path: Path) -> None:
     assert "t0ken-value" not in text
     assert "abcdef" not in text
     assert "probe_success 0.0" in text
+
+
+async def test_debug_masks_secret_headers(tmp_path: Path) -> None:
+    """A header that is a secret, or is named like one, is sent but not shown."""
+    heard: list[bytes] = []
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK + b"Content-Length: %d\r\n\r\n" % len(heard[0]) + heard[0])
+        await writer.drain()
+
+    async with exporting(tmp_path, echo) as (client, url):
+        _, text = await probed(client, module="keyed", target=url, debug="true")
+    sent = b"".join(heard)
+    assert b"X-Team: t0ken-value" in sent
+    assert b"X-Api-Key: abc-written-out" in sent
+    assert "X-Team: <secret>" in text
+    assert "X-Plain: shown" in text
+    assert "t0ken-value" not in text
+    assert "abc-written-out" not in text
 
 
 async def test_probe_keeps_the_scrape_timeout(tmp_path: Path) -> None:
