@@ -99,3 +99,9 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise RefusedError(400, "the body is not a JSON object")
     return document
+
+
+def model_list(model: str) -> web.Response:
+    """List the one model of a server, as OpenAI's GET /v1/models does."""
+    card = {"id": model, "object": "model", "created": 1_700_000_000, "owned_by": "lab"}
+    return json_response({"object": "list", "data": [card]})

@@ -18,7 +18,14 @@ from lab import instruments, tiny_model
 from lab.component import Component, Listening, Site
 from lab.dials import DialBox, Dials
 from lab.engine import Emission, Engine, Generation, Pace
-from lab.serving import RefusedError, application, json_response, openai_error, read_object
+from lab.serving import (
+    RefusedError,
+    application,
+    json_response,
+    model_list,
+    openai_error,
+    read_object,
+)
 from lab.vllm_metrics import EngineMetrics
 from toolkit.lifecycle import Supervisor
 
@@ -153,8 +160,7 @@ class ChatServer:
 
     async def models(self, _request: web.Request) -> web.StreamResponse:
         """List the one model, from configuration; this proves nothing about generation."""
-        card = {"id": MODEL, "object": "model", "created": 1_700_000_000, "owned_by": "lab"}
-        return json_response({"object": "list", "data": [card]})
+        return model_list(MODEL)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer a chat completion request, streamed or whole."""

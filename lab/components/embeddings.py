@@ -14,7 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lab import instruments
 from lab.component import Component, Listening, Site
 from lab.dials import DialBox, Dials
-from lab.serving import RefusedError, application, json_response, openai_error, read_object
+from lab.serving import (
+    RefusedError,
+    application,
+    json_response,
+    model_list,
+    openai_error,
+    read_object,
+)
 
 MODEL = "lab-embed"
 DIMENSIONS = 64
@@ -67,8 +74,7 @@ class EmbeddingsServer:
 
     async def models(self, _request: web.Request) -> web.StreamResponse:
         """List the one model."""
-        card = {"id": MODEL, "object": "model", "created": 1_700_000_000, "owned_by": "lab"}
-        return json_response({"object": "list", "data": [card]})
+        return model_list(MODEL)
 
     async def create(self, request: web.Request) -> web.StreamResponse:
         """Embed one text or many."""
