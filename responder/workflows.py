@@ -13,12 +13,12 @@ import structlog
 from responder.alert import Change
 from responder.durable import step
 from responder.incident import Incident, IncidentState
-from responder.intake import announce_resolution, part, settle
 from responder.investigation.analyst import Brief
 from responder.investigation.evidence import Evidence, Frame, Window
 from responder.investigation.report import Draft, Report
 from responder.investigation.stages import Disproof, Gathered, Ranked
 from responder.metrics import Metrics
+from responder.settlement import announce_resolution, part, settle
 from responder.store import deliveries, incidents, outbox, reports, work
 from responder.store.engine import Connection, StoreUnavailableError
 from responder.store.incidents import Entry

@@ -38,6 +38,7 @@ deliveries = Table(
     Column("receiver", Text, nullable=False, default=""),
     Column("external_url", Text, nullable=False, default=""),
     Column("truncated", Integer, nullable=False, default=0),
+    Column("requeued_at", Float),
 )
 Index(
     "ix_deliveries_quarantined",
@@ -71,6 +72,7 @@ incidents = Table(
     Column("severity_rank", Integer, nullable=False),
     Column("resolved_at", Float, index=True),
     Column("occurrence_of", String, ForeignKey("incidents.id")),
+    Column("merged_into", String, ForeignKey("incidents.id")),
 )
 
 incident_keys = Table(
@@ -126,12 +128,33 @@ work = Table(
     Column("incident_id", String, ForeignKey("incidents.id"), nullable=False, unique=True),
     Column("priority", Integer, nullable=False),
     Column("due_at", Float, nullable=False),
+    # When `due_at` was set: a clock that has since been put back must not make it wait.
+    Column("due_set_at", Float, nullable=False, default=0, server_default="0"),
     Column("state", String, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("created_at", Float, nullable=False),
     Column("finished_at", Float),
     Column("problem", Text, nullable=False, default=""),
+    Column("owner", String, nullable=False, default="", server_default=""),
     Index("ix_work_turn", "state", "priority", "due_at"),
+)
+
+replicas = Table(
+    "replicas",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("heartbeat_at", Float, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("owner", String, nullable=False),
+    Column("taken_at", Float, nullable=False),
 )
 
 stages = Table(
@@ -168,12 +191,14 @@ outbox = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("idempotency_key", String, nullable=False, unique=True),
     Column("channel", String, nullable=False),
+    Column("destination", Text, nullable=False, default="", server_default=""),
     Column("event", String, nullable=False),
     Column("incident_id", String, ForeignKey("incidents.id"), nullable=False, index=True),
     Column("report_id", String, ForeignKey("reports.id"), nullable=False),
     Column("status", String, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("due_at", Float, nullable=False),
+    Column("due_set_at", Float, nullable=False, default=0, server_default="0"),
     Column("attempts", Integer, nullable=False, default=0),
     Column("finished_at", Float),
     Column("problem", Text, nullable=False, default=""),
