@@ -1,0 +1,1 @@
+"""Tests of the bench's own code; no figure is measured in them."""
