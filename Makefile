@@ -5,6 +5,8 @@ RUN    := $(VENV)/bin/python
 FAULT  ?= hang
 ANALYST ?=
 PERSONA ?=
+RUNS   ?=
+KILLS  ?= 100
 
 .DEFAULT_GOAL := help
 
@@ -39,6 +41,14 @@ stack: $(VENV)/.installed ## Prometheus, Alertmanager and their tools, found, un
 test: $(VENV)/.installed ## all tests, on Debian's Prometheus and Alertmanager
 	@$(RUN) -m lab.stack --flavour any
 	@$(RUN) -m pytest -m "not peers"
+
+.PHONY: chaos
+chaos: $(VENV)/.installed ## the long runs: kills, outages, storms, restarts (RUNS="kills-sqlite storm", KILLS=100)
+	@$(RUN) -m lab.chaos $(RUNS) --kills $(KILLS)
+
+.PHONY: storm
+storm: $(VENV)/.installed ## 10,000 alerts of 400 conditions within a minute, and what they cost
+	@$(RUN) -m lab.chaos storm
 
 .PHONY: test-current
 test-current: $(VENV)/.installed ## the end-to-end tests on current Prometheus and Alertmanager, built once

@@ -11,9 +11,13 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from grafana.overview import overview
+from grafana.responder import responder
 
 FOLDER = Path(__file__).parent / "dashboards"
-DASHBOARDS: Mapping[str, Callable[[], dashboard.Dashboard]] = {"vigie-overview": overview}
+DASHBOARDS: Mapping[str, Callable[[], dashboard.Dashboard]] = {
+    "vigie-overview": overview,
+    "vigie-responder": responder,
+}
 
 
 def render(board: dashboard.Dashboard) -> str:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
-
-import yaml
 from grafana_foundation_sdk.builders import dashboard, prometheus
 from grafana_foundation_sdk.models import dashboard as model
 
 from grafana import panels
+from grafana.boards import board, choice, threshold
 from grafana.panels import DATASOURCE, About, Column, Mappings, Panel
-
-_THRESHOLDS = Path(__file__).parent.parent / "rules" / "recording" / "thresholds.yml"
 
 # The states as numbers: target:vigie_target_badness:max, rules/recording/states.yml.
 _STATES = (
@@ -29,42 +24,24 @@ _ONE_BAD = ((None, "green"), (1.0, "red"))
 _PLAIN = ((None, "blue"),)
 
 
-def threshold(record: str) -> float:
-    """Read a limit from the rules, where it is written once; raises KeyError for another name."""
-    groups = yaml.safe_load(_THRESHOLDS.read_text(encoding="utf-8"))["groups"]
-    found = {rule["record"]: rule["expr"] for group in groups for rule in group["rules"]}
-    return math.prod(float(factor) for factor in str(found[record]).split("*"))
-
-
 def overview() -> dashboard.Dashboard:
     """All targets, worst first, and the reports on what happened to them."""
-    board = _board(
-        "vigie-overview",
-        "Vigie: overview",
-        "All watched ML endpoints, worst first, and the reports on their incidents.",
-    )
+    made = _board()
     for number, panel in enumerate((*_numbers(), *_targets(), *_causes(), *_reports()), start=1):
-        board = board.with_panel(panel.id(number))
-    return board
+        made = made.with_panel(panel.id(number))
+    return made
 
 
-def _board(uid: str, title: str, description: str) -> dashboard.Dashboard:
+def _board() -> dashboard.Dashboard:
     return (
-        dashboard.Dashboard(title)
-        .uid(uid)
-        .description(description)
-        .tags(["vigie"])
-        .timezone("browser")
-        .time("now-3h", "now")
-        .refresh("30s")
-        .tooltip(model.DashboardCursorSync.CROSSHAIR)
-        .readonly()
-        .with_variable(
-            dashboard.DatasourceVariable("datasource").label("Data Source").type("prometheus")
+        board(
+            "vigie-overview",
+            "Vigie: overview",
+            "All watched ML endpoints, worst first, and the reports on their incidents.",
         )
-        .with_variable(_choice("job", "Exporter job", "label_values(vigie_target_state, job)"))
+        .with_variable(choice("job", "Exporter job", "label_values(vigie_target_state, job)"))
         .with_variable(
-            _choice("target", "Target", 'label_values(vigie_target_state{job=~"$job"}, target)')
+            choice("target", "Target", 'label_values(vigie_target_state{job=~"$job"}, target)')
         )
         .with_variable(
             dashboard.TextBoxVariable("responder")
@@ -73,22 +50,6 @@ def _board(uid: str, title: str, description: str) -> dashboard.Dashboard:
             .default_value("http://localhost:10918")
         )
         .annotation(_reports_made())
-    )
-
-
-def _choice(name: str, label: str, query: str) -> dashboard.QueryVariable:
-    return (
-        dashboard.QueryVariable(name)
-        .label(label)
-        .datasource(DATASOURCE)
-        .query({"query": query, "refId": name})
-        .definition(query)
-        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(model.VariableSort.ALPHABETICAL_ASC)
-        .multi(True)
-        .include_all(True)
-        .all_value(".+")
-        .current(model.VariableOption(text="All", value="$__all"))
     )
 
 

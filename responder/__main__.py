@@ -1,14 +1,19 @@
-"""The responder's command line: run (default) and check."""
+"""The responder's command line: run (default), check, requeue and backup."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
+from pathlib import Path
 
 from responder.assembly import Startup, running
+from responder.backup import run as backup
 from responder.config import load_config
 from responder.investigator import investigator
+from responder.requeue import Errand, RequeueError
+from responder.requeue import run as requeue
 from responder.store.engine import StoreError
 from toolkit import arguments
 from toolkit.arguments import CommonArguments
@@ -23,14 +28,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="vigie-responder", description="Explains the alerts that Alertmanager sends."
     )
-    parser.add_argument("command", nargs="?", choices=("run", "check"), default="run")
+    parser.add_argument(
+        "command", nargs="?", choices=("run", "check", "requeue", "backup"), default="run"
+    )
+    _add_requeue(parser)
+    parser.add_argument("--to", type=Path, metavar="FILE", help="backup: the file to write")
     arguments.add_common(parser)
     namespace = parser.parse_args()
     common = arguments.common(namespace, config_file="responder.yml", listen_address=":10918")
     configure(level=common.log_level, format=common.log_format)
+    if namespace.command != "requeue" and (namespace.ids or namespace.all):
+        parser.error("posts are named for requeue alone")
     try:
+        if namespace.command == "requeue":
+            if bool(namespace.ids) == namespace.all:
+                parser.error("requeue: name posts, or --all")
+            return _requeue(common, namespace)
+        if namespace.command == "backup":
+            if namespace.to is None:
+                parser.error("backup: name the file to write, with --to")
+            return _backup(common, namespace.to)
         return _check(common) if namespace.command == "check" else run(_run(common))
-    except (ConfigError, StoreError) as error:
+    except (ConfigError, StoreError, RequeueError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -40,6 +59,46 @@ def _check(common: CommonArguments) -> int:
     load_web_config(common.web_config_file, os.environ)
     print(f"{common.config_file}: ok")
     return 0
+
+
+def _add_requeue(parser: argparse.ArgumentParser) -> None:
+    """Add what `requeue` takes."""
+    group = parser.add_argument_group("requeue: reads posts in quarantine again")
+    group.add_argument("ids", nargs="*", metavar="ID", help="posts, as /quarantine names them")
+    group.add_argument("--all", action="store_true", help="every post in quarantine")
+    group.add_argument(
+        "--url", help="a responder that runs; else the database itself, or who holds it here"
+    )
+    group.add_argument(
+        "--password-file", metavar="PATH", type=Path, help="of the user that the URL names"
+    )
+
+
+def _requeue(common: CommonArguments, namespace: argparse.Namespace) -> int:
+    port = common.listen_addresses[0].rpartition(":")[2]
+    password: Path | None = namespace.password_file
+    errand = Errand(
+        ids=namespace.ids,
+        is_all=namespace.all,
+        config=load_config(common.config_file, os.environ),
+        directory=common.config_file.parent,
+        url=namespace.url,
+        default_url=f"http://127.0.0.1:{port}",
+        password=_read_password(password) if password else None,
+    )
+    return asyncio.run(requeue(errand, print))
+
+
+def _backup(common: CommonArguments, to: Path) -> int:
+    location = load_config(common.config_file, os.environ).database_location()
+    return backup(location, common.config_file.parent, to, print)
+
+
+def _read_password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequeueError(f"{path}: {error}; give a file that can be read") from None
 
 
 async def _run(common: CommonArguments) -> int:

@@ -10,7 +10,7 @@ from contextlib import (
     asynccontextmanager,
     suppress,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -18,17 +18,24 @@ import structlog
 from aiohttp import web
 
 from responder.channel import Channel
+from responder.comparison import Comparison
 from responder.config import Config
+from responder.directory import Directory, following
 from responder.dispatcher import Dispatcher
 from responder.durable import Engine
 from responder.intake import Intake, Rules
-from responder.metrics import Metrics
+from responder.late import Late
+from responder.metrics import Metrics, Writes
 from responder.outbox import Couriers
-from responder.store import outbox, snapshot
+from responder.replica import Replica, new_presence
+from responder.retention import Ages, Retention
+from responder.store import outbox
 from responder.store.engine import StoreUnavailableError, url_of
+from responder.store.snapshot import Observer
 from responder.store.store import Store
 from responder.web.api import Api
 from responder.web.pages import Pages
+from responder.web.requeuing import Requeuing
 from responder.web.webhooks import Webhooks
 from responder.workflows import Arrangement, Inquiry, Investigation
 from toolkit.lifecycle import Supervisor
@@ -78,6 +85,7 @@ class Current:
     config: Config
     investigation: Investigation
     opened: AsyncExitStack
+    directory: Directory | None = None
 
     async def follow(
         self, config: Config, investigation: AbstractAsyncContextManager[Investigation]
@@ -98,11 +106,20 @@ class Current:
         """The names of the channels."""
         return tuple(channel.name for channel in self.config.channels)
 
+    def addresses(self) -> tuple[str, ...]:
+        """Give every destination of every channel, as the outbox is told of them."""
+        return tuple(
+            outbox.address(channel.name, destination)
+            for channel in self.config.channels
+            for destination in channel.destinations()
+        )
+
     def rules(self) -> Rules:
         """Give what intake goes by now."""
+        components = self.directory.components if self.directory else {}
         return Rules(
-            policy=self.config.policy(),
-            channels=self.channel_names,
+            policy=replace(self.config.policy(), components=components),
+            channels=self.addresses(),
             pending_limit=self.config.limits.pending_investigations,
         )
 
@@ -110,10 +127,16 @@ class Current:
         """Give what investigations go by now."""
         return Arrangement(
             investigation=self.investigation,
-            channels=self.channel_names,
+            channels=self.addresses(),
             stage_seconds=self.config.limits.stage,
             investigation_seconds=self.config.limits.investigation,
+            policy=self.config.policy(),
         )
+
+    def ages(self) -> Ages:
+        """Give how long what is over is kept."""
+        kept = self.config.retention
+        return Ages(kept.incidents, kept.bodies, kept.interval)
 
     def page_url(self, incident_id: str) -> str:
         """Give the page of an incident."""
@@ -144,14 +167,24 @@ class Responder:
     supervisor: Supervisor
     couriers: Couriers
     dispatcher: Dispatcher
+    replica: Replica
+    retention: Retention
+    observer: Observer = field(default_factory=Observer)
     addresses: tuple[str, ...] = ()
     is_ready: bool = False
 
     async def start(self) -> None:
         """Spawn the workers and couriers."""
         await self._give_up_gone()
+        self.supervisor.spawn("loop watch", self.metrics.watch_loop)
         for number in range(self.current.config.concurrency):
             self.supervisor.spawn(f"investigator {number}", self.dispatcher.work)
+        self.supervisor.spawn("investigator of criticals", self.dispatcher.urgent_work)
+        self.supervisor.spawn("heartbeat", self.replica.run)
+        self.current.directory = following(self.surroundings.session, self.current)
+        self.supervisor.spawn("directory", self.current.directory.run)
+        self.supervisor.spawn("retention", self.retention.run)
+        self.supervisor.spawn("outbox sweep", self.couriers.sweep, self.current.addresses)
         for channel in self.current.config.channels:
             self._start_courier(channel)
 
@@ -177,24 +210,23 @@ class Responder:
 
     async def _give_up_gone(self) -> None:
         """Give up the messages for channels that the configuration no longer has."""
-        names, now = self.current.channel_names, self.startup.clock()
         try:
-            count = await self.store.write(lambda database: outbox.give_up(database, names, now))
+            await self.couriers.give_up(self.current.addresses())
         except StoreUnavailableError as error:
             log.warning("messages for gone channels not given up", problem=str(error))
-            return
-        if count:
-            log.warning("messages for gone channels given up", messages=count)
 
     async def expose(self, request: web.Request) -> web.StreamResponse:
         """Answer a scrape."""
         now = self.startup.clock()
         self.metrics.snapshot = None  # an old one would look like now
+        channels = self.metrics.channels = self.current.channel_names
         with suppress(StoreUnavailableError):  # what is known without the store is worth a scrape
             self.metrics.snapshot = await self.store.read(
-                lambda database: snapshot.take(database, now)
+                lambda database: self.observer.take(database, now, has_channels=bool(channels))
             )
-        self.metrics.channels = self.current.channel_names
+        self.metrics.writes = Writes(
+            waiting=self.store.waiting(), oldest_age_seconds=self.store.oldest_age_seconds()
+        )
         self.metrics.deaths = self.supervisor.deaths()
         body, content_type = self.metrics.expose(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
@@ -207,10 +239,11 @@ async def running(startup: Startup) -> AsyncIterator[Responder]:
     async with AsyncExitStack() as stack:
         limit = config.limits.waiting_posts
         store = stack.enter_context(
-            Store(url_of(config.database, startup.directory), waiting_limit=limit)
+            Store(url_of(config.database_location(), startup.directory), waiting_limit=limit)
         )
         session = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
         metrics = Metrics(version=startup.version)
+        store.observe(metrics.committed)
         surroundings = Surroundings(
             session=session, clock=startup.clock, model_called=metrics.model_called
         )
@@ -219,6 +252,8 @@ async def running(startup: Startup) -> AsyncIterator[Responder]:
         current = Current(config=config, investigation=investigation, opened=opened)
         stack.push_async_callback(current.close)
         responder, engine = _assembled(startup, current, store, metrics, surroundings)
+        await responder.replica.arrive()
+        stack.push_async_callback(responder.replica.leave)
         await stack.enter_async_context(engine)
         await stack.enter_async_context(responder.supervisor)
         await responder.start()
@@ -239,9 +274,38 @@ def _assembled(
     surroundings: Surroundings,
 ) -> tuple[Responder, Engine]:
     clock, session = surroundings.clock, surroundings.session
-    couriers = Couriers(store, session, metrics, clock=clock, page_url=current.page_url)
-    inquiry = Inquiry(store, current.arrangement, metrics, clock=clock, reported=couriers.wake)
-    engine = Engine(store.workflows_url, inquiry.run)
+    settings = current.config.replica
+    presence = new_presence(
+        settings.name or startup.addresses[0], startup.version, settings.dead_after
+    )
+    replica = Replica(store, presence, heartbeat_seconds=settings.heartbeat)
+    couriers = Couriers(
+        store,
+        session,
+        metrics,
+        clock=clock,
+        page_url=current.page_url,
+        replica_id=replica.id,
+        is_alone=replica.is_alone,
+    )
+    inquiry = Inquiry(
+        store,
+        current.arrangement,
+        metrics,
+        clock=clock,
+        reported=couriers.wake,
+        replica_id=replica.id,
+    )
+    engine = Engine(store.workflows_url, inquiry.run, replica_id=replica.id)
+    dispatcher = Dispatcher(
+        store,
+        engine,
+        inquiry,
+        metrics,
+        clock=clock,
+        replica_id=replica.id,
+        look_every_seconds=replica.look_every_seconds,
+    )
     responder = Responder(
         startup=startup,
         current=current,
@@ -250,7 +314,16 @@ def _assembled(
         metrics=metrics,
         supervisor=Supervisor(),
         couriers=couriers,
-        dispatcher=Dispatcher(store, engine, inquiry, metrics, clock=clock),
+        dispatcher=dispatcher,
+        replica=replica,
+        retention=Retention(
+            store,
+            current.ages,
+            clock=clock,
+            replica_id=replica.id,
+            forget=engine.forget,
+            told=metrics.cleared_away,
+        ),
     )
     return responder, engine
 
@@ -264,6 +337,17 @@ def _web(responder: Responder) -> web.Application:
         responder.couriers.wake()
 
     intake = Intake(store, current.rules, clock=startup.clock, wake=wake)
+    comparison = Comparison(
+        store,
+        Late(store, intake, clock=startup.clock),
+        responder.surroundings.session,
+        responder.metrics,
+        settings=lambda: current.config.comparison,
+        sources=lambda: current.config.sources,
+        clock=startup.clock,
+        replica_id=responder.replica.id,
+    )
+    responder.supervisor.spawn("comparison", comparison.run)
     Webhooks(
         intake,
         responder.metrics,
@@ -271,6 +355,7 @@ def _web(responder: Responder) -> web.Application:
         body_deadline_seconds=current.body_deadline_seconds,
     ).register(app)
     Api(store).register(app)
+    Requeuing(store, intake).register(app)
     Pages(store, runbooks=current.runbooks).register(app)
     app.router.add_get("/metrics", responder.expose)
     return app
@@ -281,6 +366,7 @@ def _refuse_lasting(before: Config, after: Config) -> None:
     lasting = {
         "database": (before.database, after.database),
         "concurrency": (before.concurrency, after.concurrency),
+        "replica": (before.replica, after.replica),
         "limits.waiting_posts": (before.limits.waiting_posts, after.limits.waiting_posts),
     }
     problems = [

@@ -16,6 +16,7 @@ from responder.channel import Channel, channels
 from responder.incident import Policy
 from responder.investigation.mistral import MistralSettings
 from responder.source import Source, Topology, sources
+from responder.store.engine import StoreError, has_password, url_of
 from toolkit.plugins import Registry
 from toolkit.problem import fault
 from toolkit.secrets import Secret
@@ -51,13 +52,17 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _sqlite(value: str) -> str:
-    scheme, separator, _ = value.partition("://")
-    if separator and scheme.partition("+")[0] != "sqlite":
-        raise fault(
-            "not SQLite; PostgreSQL is not supported yet", "give a file's path or a sqlite:// URL"
-        )
-    return value
+def _database(value: str | Secret) -> str | Secret:
+    """Check a database's place; one with a password in it becomes a secret."""
+    text = value.reveal() if isinstance(value, Secret) else value
+    if not text.strip():
+        raise fault("empty", "give a file's path, or leave the setting out")
+    try:
+        url = url_of(text, Path())
+    except StoreError as error:
+        problem, _, remedy = str(error).removeprefix("database: ").partition("; ")
+        raise fault(problem, remedy) from None
+    return Secret(place="database", value=text) if has_password(url) else value
 
 
 class WebhookSettings(Settings):
@@ -93,6 +98,50 @@ class LimitSettings(Settings):
         return self
 
 
+class ReplicaSettings(Settings):
+    """How the processes that share a PostgreSQL database know of each other."""
+
+    name: str = Field(default="", max_length=200)
+    """What the others call this one; without it, its host and port."""
+    heartbeat: Duration = Field(default=3.0, gt=0)
+    """How often a replica says that it is alive."""
+    dead_after: Duration = Field(default=15.0, gt=0)
+    """A replica silent for so long is held for dead, and its work is taken over."""
+
+    @pydantic.model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.dead_after < 2 * self.heartbeat:
+            raise fault("dead_after leaves no room for a heartbeat that is late", "at least double")
+        return self
+
+
+class RetentionSettings(Settings):
+    """How long what is over is kept; what is open, or still to be told, always is."""
+
+    incidents: Duration = Field(default=90 * 86400.0, gt=0)
+    """Incidents, with their reports, that have been over for so long are deleted."""
+    bodies: Duration = Field(default=14 * 86400.0, gt=0)
+    """Posts older than this are emptied; what was read of them stays with the incident."""
+    interval: Duration = Field(default=3600.0, gt=0)
+    """How often that is looked at."""
+
+
+class ComparisonSettings(Settings):
+    """How what is stored is compared with Alertmanager and Prometheus, for what never came.
+
+    It needs a source of kind alertmanager; one of kind prometheus tells what is over already.
+    """
+
+    interval: Duration = Field(default=60.0, gt=0)
+    """How often."""
+    grace: Duration = Field(default=120.0, gt=0)
+    """How long an alert may be on its way; at least what the routes to us wait in any case."""
+    look_back: Duration = Field(default=6 * 3600.0, gt=0)
+    """How far back what was missed is looked for."""
+    receiver: str = Field(default="", max_length=200)
+    """Alertmanager's receiver that is us; without it, those that its posts named."""
+
+
 class IncidentSettings(Settings):
     """How alerts become incidents, and when those are investigated."""
 
@@ -102,6 +151,14 @@ class IncidentSettings(Settings):
     """How long an incident that is not critical must be quiet before its investigation."""
     occurrence_within: Duration = 3600.0
     """The same condition again within this time has no investigation of its own; 0 for always."""
+    recurrences: int = Field(default=3, ge=1, le=1000)
+    """So many times within that time are too many: the condition is then investigated once more."""
+    flaps: int = Field(default=3, ge=2, le=1000)
+    """A condition that fires so many times within `flap_within` flaps: one message, not each."""
+    flap_within: Duration = 900.0
+    """Also how long what flaps must be quiet before its end is told."""
+    merge_within: Duration = 300.0
+    """Incidents with the same first cause that began within this time of each other are one."""
 
 
 class TopologySettings(Settings):
@@ -115,10 +172,8 @@ class TopologySettings(Settings):
 class Config(Settings):
     """The whole file; everything has a default."""
 
-    database: Annotated[str, AfterValidator(_sqlite)] = Field(
-        default="state/vigie.db", min_length=1
-    )
-    """A SQLite file's path, or its URL."""
+    database: Annotated[str | Secret, AfterValidator(_database)] = "state/vigie.db"
+    """A SQLite file's path, or the URL of a PostgreSQL database, which may be a secret."""
     external_url: Annotated[str, AfterValidator(_base_url)] = "http://localhost:10918"
     """Where people reach the pages: the base of every link."""
     webhook: WebhookSettings = WebhookSettings()
@@ -130,7 +185,10 @@ class Config(Settings):
     analyst: AnyAnalyst = EmbeddedSettings()
     """Who writes the report; the embedded analyst takes over when another cannot."""
     concurrency: int = Field(default=4, ge=1, le=64)
-    """Investigations that run at once."""
+    """Investigations that run at once on each replica, and one more for what is critical."""
+    replica: ReplicaSettings = ReplicaSettings()
+    retention: RetentionSettings = RetentionSettings()
+    comparison: ComparisonSettings = ComparisonSettings()
 
     @pydantic.field_validator("channels")
     @classmethod
@@ -153,6 +211,10 @@ class Config(Settings):
             )
         return self
 
+    def database_location(self) -> str:
+        """Give the database's path or URL, to be shown to nobody; raises SecretError."""
+        return self.database.reveal() if isinstance(self.database, Secret) else self.database
+
     def policy(self) -> Policy:
         """Give what incidents go by."""
         return Policy(
@@ -160,6 +222,10 @@ class Config(Settings):
             quiet_seconds=self.incidents.quiet,
             occurrence_within_seconds=self.incidents.occurrence_within,
             component_label=self.topology.component_label,
+            recurrences_limit=self.incidents.recurrences,
+            flaps_limit=self.incidents.flaps,
+            flap_within_seconds=self.incidents.flap_within,
+            merge_within_seconds=self.incidents.merge_within,
         )
 
     def topology_record(self) -> Topology:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import pydantic
@@ -15,6 +15,8 @@ CRITICAL = 0
 _RANKS = {"critical": CRITICAL, "warning": 1, "info": 2}
 _NAMES = ("critical", "warning", "info")
 _LONGEST_QUIET = 4
+# Where a junior was scraped says nothing of the endpoint that it asks.
+_SCRAPE_LABELS = frozenset({"job", "instance", "pod", "namespace", "service"})
 
 
 class IncidentState(StrEnum):
@@ -39,7 +41,8 @@ def severity_name(rank: int) -> str:
 class Incident(pydantic.BaseModel):
     """One condition under investigation: its episodes, oldest first.
 
-    `occurrence_of` is the incident whose report also speaks for this one.
+    `occurrence_of` is the incident whose report also speaks for this one, `merged_into` the one
+    that this turned out to be; `flaps` counts how often it was over and fired again at once.
     """
 
     model_config = pydantic.ConfigDict(frozen=True)
@@ -51,6 +54,8 @@ class Incident(pydantic.BaseModel):
     episodes: tuple[Episode, ...]
     resolved_at: float | None = None
     occurrence_of: str | None = None
+    merged_into: str | None = None
+    flaps: int = 0
 
     @property
     def severity(self) -> str:
@@ -83,7 +88,10 @@ class Policy:
     """How episodes become incidents.
 
     `stale_within_seconds` is how long after a resolution a firing delivery with the same start
-    may still be an old one that was under way.
+    may still be an old one that was under way. The same condition is investigated once more when
+    it has come back `recurrences_limit` times within `occurrence_within_seconds`, and flaps when
+    it fires `flaps_limit` times within `flap_within_seconds`. `components` names the component
+    behind each target, as the juniors say it.
     """
 
     join_within_seconds: float = 120
@@ -91,11 +99,27 @@ class Policy:
     occurrence_within_seconds: float = 3600
     stale_within_seconds: float = 60
     component_label: str = "service"
+    recurrences_limit: int = 3
+    flaps_limit: int = 3
+    flap_within_seconds: float = 900
+    merge_within_seconds: float = 300
+    components: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def horizon_seconds(self) -> float:
+        """How far back incidents bear on where an episode goes."""
+        return max(
+            self.join_within_seconds, self.occurrence_within_seconds, self.flap_within_seconds
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """What placing an episode needs to know of an incident that is there already."""
+    """What placing an episode needs to know of an incident that is there already.
+
+    `alertnames` and `targets` are its own and those of what was merged into it; `recurs` says
+    that it was opened because its condition came back too often.
+    """
 
     id: str
     opened_at: float
@@ -104,15 +128,27 @@ class Known:
     severity_rank: int
     alertnames: frozenset[str]
     is_resolved: bool
+    targets: frozenset[str] = frozenset()
+    occurrence_of: str | None = None
+    merged_into: str | None = None
+    flaps: int = 0
+    recurs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """Where an episode goes, and why: into `joins`, else a new one, perhaps an occurrence."""
+    """Where an episode goes, and why: into `joins`, else a new one, perhaps an occurrence.
+
+    `is_told`: it joins what was reported, and people should hear of it. `flaps`: it fires again
+    soon after its end. `recurs`: the new incident is opened because it came back too often.
+    """
 
     reason: str
     joins: str | None = None
     occurrence_of: str | None = None
+    is_told: bool = False
+    flaps: bool = False
+    recurs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,51 +159,139 @@ class Turn:
     due_at: float
 
 
-def keys(alert: Alert, group_key: str, component_label: str) -> tuple[str, ...]:
-    """Give what the alert can be correlated by: the first finds its incident, all find it later.
+def keys(
+    alert: Alert, group_key: str, component_label: str, components: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Give what the alert is correlated by: its target and component, else Alertmanager's group.
 
-    Its target; else its component; else the group that Alertmanager put it into.
+    What a target's component is, *components* says; the labels of a junior's own scrape do not.
     """
-    component = alert.labels.get(component_label)
+    component = _component(alert, component_label, components or {})
     found = [f"target:{alert.target}"] if alert.target else []
     found += [f"component:{component}"] if component else []
     return tuple(found or [f"group:{group_key or alert.fingerprint}"])
 
 
-def place(alert: Alert, at: float, known: Sequence[Known], policy: Policy) -> Placement:
-    """Decide where a new episode goes among the incidents that share its first key."""
-    for each in sorted(known, key=lambda one: one.joined_at, reverse=True):
+def _component(alert: Alert, label: str, components: Mapping[str, str]) -> str | None:
+    if alert.target is None:
+        return alert.labels.get(label) or None
+    own = None if label in _SCRAPE_LABELS else alert.labels.get(label)
+    return alert.labels.get(f"label_{label}") or own or components.get(alert.target)
+
+
+def place(
+    alert: Alert,
+    at: float,
+    known: Sequence[Known],
+    policy: Policy,
+    *,
+    was_in: str | None = None,
+) -> Placement:
+    """Decide where a new episode goes among the incidents that share any of its keys.
+
+    *was_in* is the incident of the fingerprint's episode before: back there, it is no news.
+    """
+    apt = [each for each in known if _is_apt(alert, each)]
+    if len(apt) > 1:
+        apt.sort(key=lambda one: (one.joined_at, one.opened_at, one.id), reverse=True)
+    for decide in (_join, _flap, _join_occurrence, _recur):
+        placement = decide(alert, at, apt, policy)
+        if placement is not None and placement.joins == was_in and not placement.flaps:
+            return replace(placement, is_told=False)
+        if placement is not None:
+            return placement
+    return Placement(reason=_opening(alert, at, apt, policy))
+
+
+def _is_apt(alert: Alert, each: Known) -> bool:
+    """Tell whether the incident can be about what the alert is about.
+
+    Two targets of one component are two incidents until their reports say that they are one.
+    """
+    is_theirs = not alert.target or not each.targets or alert.target in each.targets
+    return is_theirs and each.merged_into is None
+
+
+def _join(alert: Alert, at: float, apt: Sequence[Known], policy: Policy) -> Placement | None:
+    for each in apt:
         reason = _joins(alert, at, each, policy)
         if reason:
-            return Placement(reason=reason, joins=each.id)
-    for each in sorted(known, key=lambda one: one.joined_at, reverse=True):
-        if _is_occurrence(alert, at, each, policy):
-            horizon = f"{policy.occurrence_within_seconds:g} s"
-            reason = f"occurrence of incident {each.id}: the same condition within {horizon}"
-            return Placement(reason=reason, occurrence_of=each.id)
-    return Placement(reason=_opening(alert, at, known, policy))
+            # A warning more is on the page; that a critical condition spreads is worth a message.
+            is_told = each.state is IncidentState.REPORTED and _is_critical(alert)
+            return Placement(reason=reason, joins=each.id, is_told=is_told and _fires(alert))
+    return None
 
 
 def _joins(alert: Alert, at: float, each: Known, policy: Policy) -> str:
-    if each.is_resolved or each.state is IncidentState.CLOSED:
-        return ""
+    is_same, gap_seconds = _is_covered(alert, each), at - each.joined_at
+    if each.state is IncidentState.INVESTIGATING and is_same:
+        return f"the same condition{' again' if each.is_resolved else ''} while it is investigated"
     # A report that is out says nothing of what is new or worse, and nothing would follow from it.
-    if each.state is IncidentState.REPORTED and not _is_covered(alert, each):
+    is_deaf = each.state is IncidentState.REPORTED and not is_same
+    if each.is_resolved or each.state is IncidentState.CLOSED or is_deaf:
         return ""
-    gap_seconds = at - each.joined_at
     if gap_seconds <= policy.join_within_seconds:
         return f"same target or component within {policy.join_within_seconds:g} s"
     if each.state is IncidentState.WAITING:
         return "same target or component, and the investigation has not begun"
+    if is_same and gap_seconds <= policy.occurrence_within_seconds:
+        return "the same condition while the incident lasts"
     return ""
+
+
+def _flap(alert: Alert, at: float, apt: Sequence[Known], policy: Policy) -> Placement | None:
+    """Put what fires again and again into the incident that was reported last of it."""
+    lately = [
+        each
+        for each in apt
+        if each.is_resolved
+        and alert.name in each.alertnames
+        and at - each.joined_at <= policy.flap_within_seconds
+    ]
+    reported = next((each for each in lately if _is_reported(alert, each)), None)
+    fired = 1 + sum(1 + each.flaps for each in lately)
+    if reported is None or fired < policy.flaps_limit:
+        return None
+    reason = f"flaps: fired {fired} times within {_span(policy.flap_within_seconds)}"
+    is_told = reported.flaps == 0 and _fires(alert)
+    return Placement(reason=reason, joins=reported.id, flaps=True, is_told=is_told)
+
+
+def _join_occurrence(
+    alert: Alert, at: float, apt: Sequence[Known], policy: Policy
+) -> Placement | None:
+    examined = {each.id for each in apt if _is_occurrence(alert, at, each, policy)}
+    for each in apt:
+        if each.occurrence_of in examined and not each.is_resolved:
+            reason = f"the same condition while this occurrence of {each.occurrence_of} lasts"
+            return Placement(reason=reason, joins=each.id)
+    return None
+
+
+def _recur(alert: Alert, at: float, apt: Sequence[Known], policy: Policy) -> Placement | None:
+    """Count what came back: an occurrence, until it is one too many."""
+    for each in apt:
+        if not _is_occurrence(alert, at, each, policy):
+            continue
+        times = 1 + sum(one.occurrence_of == each.id for one in apt)
+        horizon = _span(policy.occurrence_within_seconds)
+        # The incident that this opens speaks for all that follow within the horizon.
+        if times >= policy.recurrences_limit and not each.recurs:
+            reason = f"recurs: {times} times in {horizon} since incident {each.id}"
+            return Placement(reason=reason, recurs=True)
+        reason = f"occurrence of incident {each.id}: the same condition within {horizon}"
+        return Placement(reason=reason, occurrence_of=each.id)
+    return None
 
 
 def _is_occurrence(alert: Alert, at: float, each: Known, policy: Policy) -> bool:
     is_recent = at - each.joined_at <= policy.occurrence_within_seconds
     # An occurrence is silent: what is critical must not fire under a last word of "resolved".
-    is_harmless = not each.is_resolved or severity_rank(alert.severity) != CRITICAL
-    is_examined = each.state is not IncidentState.CLOSED
-    return is_recent and is_harmless and is_examined and _is_covered(alert, each)
+    return is_recent and not _is_critical(alert) and _is_reported(alert, each)
+
+
+def _is_reported(alert: Alert, each: Known) -> bool:
+    return each.state is IncidentState.REPORTED and each.is_resolved and _is_covered(alert, each)
 
 
 def _is_covered(alert: Alert, each: Known) -> bool:
@@ -175,17 +299,30 @@ def _is_covered(alert: Alert, each: Known) -> bool:
     return alert.name in each.alertnames and severity_rank(alert.severity) >= each.severity_rank
 
 
-def _opening(alert: Alert, at: float, known: Sequence[Known], policy: Policy) -> str:
-    horizon_seconds = max(policy.join_within_seconds, policy.occurrence_within_seconds)
+def _is_critical(alert: Alert) -> bool:
+    return severity_rank(alert.severity) == CRITICAL
+
+
+def _fires(alert: Alert) -> bool:
+    return alert.ends_at is None
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+def _opening(alert: Alert, at: float, apt: Sequence[Known], policy: Policy) -> str:
     recent = [
         each
-        for each in known
-        if at - each.joined_at <= horizon_seconds and each.state is not IncidentState.CLOSED
+        for each in apt
+        if at - each.joined_at <= policy.horizon_seconds and each.state is not IncidentState.CLOSED
     ]
     if not recent:
         return "a condition not seen lately"
-    last = max(recent, key=lambda one: one.joined_at)
-    return f"{_news(alert, recent)}; it follows incident {last.id}"
+    return f"{_news(alert, recent)}; it follows incident {recent[0].id}"
 
 
 def _news(alert: Alert, recent: Sequence[Known]) -> str:
@@ -194,28 +331,9 @@ def _news(alert: Alert, recent: Sequence[Known]) -> str:
         return "another alert on a target or component with a recent incident"
     if not any(_is_covered(alert, each) for each in same):
         return "a known condition with a higher severity"
-    if severity_rank(alert.severity) == CRITICAL and all(each.is_resolved for each in same):
+    if _is_critical(alert) and all(each.is_resolved for each in same):
         return "a critical condition again after its resolution"
     return "a known condition again"
-
-
-def uncovered(incident: Incident, examined: Incident) -> tuple[Episode, ...]:
-    """Give the open episodes of *incident* that the report on *examined*, as it was, leaves out.
-
-    They came while it was investigated, and are another alert or a worse severity.
-    """
-    there = {episode.id for episode in examined.episodes}
-    worst = severity_rank(examined.severity)
-    return tuple(
-        episode
-        for episode in incident.episodes
-        if episode.id not in there
-        and episode.resolved_at is None
-        and (
-            episode.alert.name not in examined.alertnames
-            or severity_rank(episode.alert.severity) < worst
-        )
-    )
 
 
 def turn(ranks: Iterable[int], *, opened_at: float, at: float, policy: Policy) -> Turn:
@@ -252,7 +370,8 @@ def motion(
         return Motion.BEGINS if is_firing else Motion.BEGINS_ENDED
     if latest.resolved_at is None:
         return Motion.CONTINUES if is_firing else Motion.ENDS
-    if alert.starts_at > latest.resolved_at:
+    # By a clock that runs ahead of ours, an alert may have ended before it began.
+    if alert.starts_at > max(latest.resolved_at, latest.alert.starts_at):
         return Motion.BEGINS if is_firing else Motion.BEGINS_ENDED
     if is_firing and at - (ended_seen_at or 0.0) > policy.stale_within_seconds:
         return Motion.BEGINS

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
+import asyncio
+import itertools
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import structlog
 
-from responder.alert import Alert, AlertStatus, Delivery, Episode
-from responder.incident import (
-    WATCHDOG,
-    IncidentState,
-    Known,
-    Motion,
-    Placement,
-    Policy,
-    keys,
-    motion,
-    place,
-    severity_rank,
-    turn,
-)
-from responder.settlement import settle
-from responder.store import deliveries, episodes, incidents, work
+from responder.admission import Post, Rules, admit
+from responder.alert import Alert, Delivery
+from responder.store import deliveries, work
 from responder.store.deliveries import Raw
 from responder.store.engine import Connection, StoreUnavailableError
-from responder.store.incidents import Entry, Opening
 from responder.store.store import Store
-from responder.webhook_v4 import UnreadableError, read_change, read_delivery
+from responder.webhook_v4 import Reading, UnreadableError, read_change, read_delivery
+
+__all__ = ["Intake", "OverloadedError", "Rules", "Taken"]
 
 log = structlog.get_logger(__name__)
+
+_LARGEST_INLINE_BYTES = 256 * 1024
 
 
 class OverloadedError(Exception):
@@ -44,15 +36,6 @@ class Taken:
     alerts: tuple[Alert, ...] = ()
     problem: str | None = None
     has_news: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
-    """What intake goes by; read anew for each post, so that a reload reaches it."""
-
-    policy: Policy
-    channels: tuple[str, ...]
-    pending_limit: int
 
 
 class Intake:
@@ -71,6 +54,9 @@ class Intake:
         self._rules = rules
         self._clock = clock
         self._wake = wake
+        self._ids = _rising_ids()
+        # The one object by which the writer knows that posts can be taken in together.
+        self._together = self._admit
 
     async def alerts(self, body: bytes) -> Taken:
         """Store a post of Alertmanager; returning means it is on disk.
@@ -78,30 +64,86 @@ class Intake:
         Raises OverloadedError when it is not and should be sent again.
         """
         received_at = self._clock()
-        raw = Raw(id=uuid.uuid4().hex, kind="alertmanager", received_at=received_at, body=body)
+        raw = Raw(id=self._ids(), kind="alertmanager", received_at=received_at, body=body)
         try:
-            reading = read_delivery(body, received_at)
+            reading = await _read(body, received_at)
         except UnreadableError as error:
             return await self._quarantine(raw, str(error))
         problem = "; ".join(reading.problems) or None
-        kept = replace(raw, problem=problem)
-        rules = self._rules()
+        kept = raw if problem is None else replace(raw, problem=problem)
+        post = Post(raw=kept, delivery=reading.delivery, at=received_at)
         try:
-            has_news = await self._write(
-                lambda connection: take_delivery(connection, kept, reading.delivery, rules)
-            )
+            has_news = await self._admitted(post)
         except OverloadedError:
             raise
         except Exception as error:  # noqa: BLE001 - sent again it would fail again: it is kept raw
             return await self._quarantine(raw, f"could not be taken in ({type(error).__name__})")
-        if has_news:
-            self._wake()
         return Taken(alerts=reading.delivery.alerts, problem=problem, has_news=has_news)
+
+    async def take_late(self, raw: Raw, delivery: Delivery) -> Taken:
+        """Store alerts that were learnt otherwise than by a webhook, firing or over already.
+
+        What is there already (the same fingerprint and start, or a time in common) is not stored
+        twice, now or when a webhook tells of it later. An open episode that *delivery* says is
+        over ends. Raises OverloadedError, and whatever our own code fails with.
+        """
+        post = Post(raw=raw, delivery=delivery, at=self._clock(), is_late=True)
+        has_news = await self._admitted(post)
+        return Taken(alerts=delivery.alerts, problem=raw.problem, has_news=has_news)
+
+    async def again(self, delivery_id: str) -> Taken:
+        """Read a quarantined post again, and store what it says as of when it came.
+
+        Its `problem` is what still cannot be read: it then stays in quarantine. A post that is
+        not there, or not in quarantine, comes to nothing. Raises OverloadedError.
+        """
+        raw = await self._unread(delivery_id)
+        if raw is None:
+            return Taken()
+        try:
+            if raw.kind == "change":
+                return await self._change_again(raw)
+            return await self._alerts_again(raw)
+        except UnreadableError as error:
+            return Taken(problem=str(error))
+
+    async def _unread(self, delivery_id: str) -> Raw | None:
+        try:
+            return await self._store.read(lambda database: deliveries.unread(database, delivery_id))
+        except StoreUnavailableError as error:
+            raise OverloadedError(str(error)) from error
+
+    async def _alerts_again(self, raw: Raw) -> Taken:
+        reading = await _read(raw.body, raw.received_at)
+        problem = "; ".join(reading.problems) or None
+        post = Post(
+            raw=replace(raw, problem=problem),
+            delivery=reading.delivery,
+            at=self._clock(),
+            is_late=True,
+            is_stored=True,
+        )
+        try:
+            has_news = await self._admitted(post)
+        except OverloadedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it stays where it is
+            return Taken(problem=f"could not be taken in ({type(error).__name__})")
+        return Taken(alerts=reading.delivery.alerts, problem=problem, has_news=has_news)
+
+    async def _change_again(self, raw: Raw) -> Taken:
+        change, at = read_change(raw.body, raw.received_at), self._clock()
+
+        def keep(connection: Connection) -> bool:
+            deliveries.requeue(connection, raw.id, at)
+            return deliveries.keep_change(connection, change, raw.id)
+
+        return Taken(has_news=await self._write(keep))
 
     async def change(self, body: bytes) -> Taken:
         """Store a post of the change webhook, as `alerts` does."""
         received_at = self._clock()
-        raw = Raw(id=uuid.uuid4().hex, kind="change", received_at=received_at, body=body)
+        raw = Raw(id=self._ids(), kind="change", received_at=received_at, body=body)
         try:
             change = read_change(body, received_at)
         except UnreadableError as error:
@@ -115,7 +157,7 @@ class Intake:
 
     async def broken(self, kind: str, body: bytes, problem: str) -> Taken:
         """Store what came of a body that broke off or could not be unpacked."""
-        raw = Raw(id=uuid.uuid4().hex, kind=kind, received_at=self._clock(), body=body)
+        raw = Raw(id=self._ids(), kind=kind, received_at=self._clock(), body=body)
         return await self._quarantine(raw, problem)
 
     async def _quarantine(self, raw: Raw, problem: str) -> Taken:
@@ -127,12 +169,27 @@ class Intake:
         log.warning("post quarantined", kind=raw.kind, delivery=raw.id, problem=problem)
         return Taken(problem=problem)
 
+    async def _admitted(self, post: Post) -> bool:
+        try:
+            has_news = await self._store.write_together(self._together, post)
+        except StoreUnavailableError as error:
+            raise OverloadedError(str(error)) from error
+        if has_news:
+            self._wake()
+        return has_news
+
+    def _admit(self, connection: Connection, posts: Sequence[Post]) -> Sequence[bool | Exception]:
+        rules = self._rules()
+        if work.pending(connection) >= rules.pending_limit:
+            return [_overloaded(rules.pending_limit) for _ in posts]
+        return admit(connection, posts, rules)
+
     async def _write(self, job: Callable[[Connection], bool]) -> bool:
         limit = self._rules().pending_limit
 
         def bounded(connection: Connection) -> bool:
             if work.pending(connection) >= limit:
-                raise OverloadedError(f"intake: {limit} investigations wait; try later")
+                raise _overloaded(limit)
             return job(connection)
 
         try:
@@ -141,135 +198,18 @@ class Intake:
             raise OverloadedError(str(error)) from error
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Post:
-    """One delivery while it is taken in; `touched` are the incidents that it may have resolved."""
-
-    connection: Connection
-    delivery_id: str
-    group_key: str
-    at: float
-    rules: Rules
-    touched: dict[str, None] = field(default_factory=dict)
+def _rising_ids() -> Callable[[], str]:
+    """Give ids of this process alone, each after the one before: an index grows at its end."""
+    lot, numbers = os.urandom(12).hex(), itertools.count()
+    return lambda: f"{lot}{next(numbers):08x}"
 
 
-def take_delivery(connection: Connection, raw: Raw, delivery: Delivery, rules: Rules) -> bool:
-    """Store a delivery and all that follows from it; tell whether anything was new."""
-    deliveries.keep(connection, raw, delivery)
-    post = _Post(
-        connection=connection,
-        delivery_id=raw.id,
-        group_key=delivery.group_key,
-        at=raw.received_at,
-        rules=rules,
-    )
-    news = []
-    # What ended comes first: a group may tell of one condition's end and another's beginning.
-    for status in (AlertStatus.RESOLVED, AlertStatus.FIRING):
-        news += _take_alerts(post, [each for each in delivery.alerts if each.status is status])
-        for incident_id in post.touched:
-            settle(connection, incident_id, rules.channels, post.at)
-    return any(news)
+def _overloaded(limit: int) -> OverloadedError:
+    return OverloadedError(f"intake: {limit} investigations wait; try later")
 
 
-def _take_alerts(post: _Post, alerts: Sequence[Alert]) -> list[bool]:
-    """Take alerts of one status in; tell of each whether it was news."""
-    unique = {alert.fingerprint: alert for alert in alerts}
-    found = episodes.latest(post.connection, unique)
-    return [_take_alert(post, alert, found.get(alert.fingerprint)) for alert in unique.values()]
-
-
-def _take_alert(post: _Post, alert: Alert, found: episodes.Stored | None) -> bool:
-    latest = found.episode if found else None
-    seen_at = found.resolved_seen_at if found else None
-    meaning = motion(alert, post.at, latest, seen_at, post.rules.policy)
-    if meaning in {Motion.BEGINS, Motion.BEGINS_ENDED}:
-        _begin(post, alert)
-        return True
-    if found is None or meaning is Motion.REPEATS:
-        return False
-    if meaning is Motion.CONTINUES:
-        return _go_on(post, alert, found)
-    episodes.resolve(post.connection, found.episode.id, alert.ends_at or post.at, post.at)
-    _tell(post, found.episode.id, "resolved", alert)
-    if found.incident_id:
-        post.touched[found.incident_id] = None
-    return True
-
-
-def _go_on(post: _Post, alert: Alert, found: episodes.Stored) -> bool:
-    """Take a firing alert into its open episode; only an earlier start is news."""
-    before = found.episode.alert
-    is_earlier = alert.starts_at < before.starts_at
-    starts_at = min(alert.starts_at, before.starts_at)
-    merged = alert.model_copy(update={"starts_at": starts_at})
-    episodes.seen(post.connection, found.episode.id, merged, post.at)
-    if is_earlier:
-        _tell(post, found.episode.id, "started earlier", alert)
-    return is_earlier
-
-
-def _begin(post: _Post, alert: Alert) -> None:
-    episode = Episode(
-        id=uuid.uuid4().hex,
-        alert=alert,
-        first_seen_at=post.at,
-        resolved_at=alert.ends_at,
-        seen_late=alert.ends_at is not None,
-    )
-    incident_id = None if alert.name == WATCHDOG else _incident_for(post, alert)
-    episodes.add(post.connection, episode, incident_id)
-    _tell(post, episode.id, "firing" if alert.ends_at is None else "seen late", alert)
-    if incident_id and alert.ends_at is not None:
-        post.touched[incident_id] = None
-
-
-def _incident_for(post: _Post, alert: Alert) -> str:
-    policy = post.rules.policy
-    found_by = keys(alert, post.group_key, policy.component_label)
-    horizon_seconds = max(policy.join_within_seconds, policy.occurrence_within_seconds)
-    known = incidents.known(post.connection, found_by[0], post.at - horizon_seconds)
-    placement = place(alert, post.at, known, policy)
-    joined = next((each for each in known if each.id == placement.joins), None)
-    if joined is not None:
-        _join(post, alert, joined, placement.reason)
-    incident_id = joined.id if joined is not None else _open(post, alert, placement)
-    incidents.add_keys(post.connection, incident_id, found_by)
-    return incident_id
-
-
-def _join(post: _Post, alert: Alert, known: Known, reason: str) -> None:
-    rank = severity_rank(alert.severity)
-    incidents.joined(post.connection, known.id, post.at, rank)
-    entry = Entry(at=post.at, event="joined", text=f"{alert.name or 'an alert'} joined: {reason}")
-    incidents.log(post.connection, known.id, entry)
-    if known.state is not IncidentState.WAITING:
-        return
-    ranks, policy = [rank, known.severity_rank], post.rules.policy
-    moved = turn(ranks, opened_at=known.opened_at, at=post.at, policy=policy)
-    work.put_off(post.connection, known.id, moved)
-
-
-def _open(post: _Post, alert: Alert, placement: Placement) -> str:
-    incident_id, rank = uuid.uuid4().hex[:16], severity_rank(alert.severity)
-    is_occurrence = placement.occurrence_of is not None
-    opening = Opening(
-        id=incident_id,
-        at=post.at,
-        state=IncidentState.CLOSED if is_occurrence else IncidentState.WAITING,
-        reason=placement.reason,
-        severity_rank=rank,
-        occurrence_of=placement.occurrence_of,
-    )
-    incidents.open_new(post.connection, opening)
-    if not is_occurrence:
-        when = turn([rank], opened_at=post.at, at=post.at, policy=post.rules.policy)
-        work.add(post.connection, incident_id, when, post.at)
-    return incident_id
-
-
-def _tell(post: _Post, episode_id: str, fact: str, alert: Alert) -> None:
-    told = episodes.Fact(
-        episode_id=episode_id, delivery_id=post.delivery_id, at=post.at, fact=fact, alert=alert
-    )
-    episodes.tell(post.connection, told)
+async def _read(body: bytes, received_at: float) -> Reading:
+    if len(body) <= _LARGEST_INLINE_BYTES:
+        return read_delivery(body, received_at)
+    # A long one is read beside the loop, which others wait for.
+    return await asyncio.to_thread(read_delivery, body, received_at)

@@ -2,69 +2,58 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from responder.store.snapshot import Snapshot, Titled
+from responder import stored
+from responder.store.snapshot import Snapshot
+from responder.stored import gauge
 
 # In the text format they would double the series and say nothing that a rule uses.
 _without_created: Callable[[], None] = prometheus_client.disable_created_metrics
 
-_LONGEST_LABEL = 200
 _STAGE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_LAG_INTERVAL_SECONDS = 0.5
 
 
-class _Stored(Collector):
-    """Gives the families that are read from a snapshot, new at each scrape."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Writes:
+    """The transactions that wait for the disk."""
+
+    waiting: int = 0
+    oldest_age_seconds: float = 0.0
+
+
+class _Asked(Collector):
+    """Gives the families that are asked for anew at each scrape."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
         """Give what the program knows, and the store's families while it can be read."""
-        snapshot = self._metrics.snapshot
+        snapshot, writes = self._metrics.snapshot, self._metrics.writes
         text = "Whether the store could be read for this scrape."
-        yield _gauge("store_up", text, 0 if snapshot is None else 1)
+        yield gauge("store_up", text, 0 if snapshot is None else 1)
+        yield gauge("writes_waiting", "Transactions that wait for the disk.", writes.waiting)
+        yield gauge(
+            "writes_oldest_age_seconds",
+            "Age of the oldest transaction that waits for the disk, 0 when none does.",
+            writes.oldest_age_seconds,
+        )
         yield self._deaths()
         if snapshot is not None:
-            yield from self._counted(snapshot)
-
-    def _counted(self, snapshot: Snapshot) -> Iterable[Metric]:
-        yield _gauge("incidents_open", "Incidents that are not over.", snapshot.incidents_open)
-        yield _gauge("work_pending", "Investigations that wait or run.", snapshot.work_pending)
-        yield _gauge(
-            "work_oldest_age_seconds",
-            "Age of the oldest investigation that waits or runs, 0 when there is none.",
-            snapshot.work_oldest_age_seconds,
-        )
-        yield from self._outbox(snapshot)
-        yield _report_info(snapshot.reports)
-        if snapshot.watchdog_last_seen_at is not None:
-            yield _gauge(
-                "watchdog_last_seen_timestamp_seconds",
-                "When the watchdog alert last arrived.",
-                snapshot.watchdog_last_seen_at,
-            )
-
-    def _outbox(self, snapshot: Snapshot) -> Iterable[Metric]:
-        pending = _family("outbox_pending", "Messages that wait for a channel.", "channel")
-        oldest = _family(
-            "outbox_oldest_age_seconds",
-            "Age of the oldest message that waits for a channel, 0 when there is none.",
-            "channel",
-        )
-        for channel in sorted({*self._metrics.channels, *snapshot.outbox}):
-            backlog = snapshot.outbox.get(channel)
-            age_seconds = max(0.0, snapshot.at - backlog.oldest_created_at) if backlog else 0.0
-            pending.add_metric([channel], backlog.pending if backlog else 0)
-            oldest.add_metric([channel], age_seconds)
-        yield pending
-        yield oldest
+            yield from stored.families(snapshot, self._metrics.channels)
 
     def _deaths(self) -> Metric:
         family = CounterMetricFamily(
@@ -85,16 +74,20 @@ class Metrics:
         self.snapshot: Snapshot | None = None
         self.channels: tuple[str, ...] = ()
         self.deaths: Mapping[str, int] = {}
+        self.writes = Writes()
         for collector in (
             prometheus_client.ProcessCollector,
             prometheus_client.PlatformCollector,
             prometheus_client.GCCollector,
         ):
             collector(registry=self.registry)
-        self.registry.register(_Stored(self))
+        self.registry.register(_Asked(self))
         self._declare_program(version)
         self._declare_intake()
         self._declare_investigation()
+        self._declare_delivery()
+        self._declare_store()
+        self._declare_comparison()
 
     def _declare_program(self, version: str) -> None:
         info = self._gauge("build_info", "Version of the responder.", "version")
@@ -130,8 +123,8 @@ class Metrics:
         self.failures = self._counter(
             "investigation_failures", "Attempts at an investigation that failed."
         )
-        self.outbox_failures = self._counter(
-            "outbox_failures", "Messages that a channel did not take, by attempt.", "channel"
+        self.takeovers = self._counter(
+            "takeovers", "Investigations taken over from a replica that had died."
         )
         self.model_calls = self._counter(
             "model_calls", "Calls of a model, by outcome.", "model", "outcome"
@@ -139,6 +132,78 @@ class Metrics:
         self.model_tokens = self._counter(
             "model_tokens", "Tokens sent to a model and received.", "model", "direction"
         )
+
+    def _declare_delivery(self) -> None:
+        self.outbox_attempts = self._counter(
+            "outbox_attempts",
+            "Attempts to deliver a message: delivered, retry, rejected.",
+            "channel",
+            "outcome",
+        )
+        self.outbox_failures = self._counter(
+            "outbox_failures", "Messages that a channel did not take, by attempt.", "channel"
+        )
+        self.outbox_expired = self._counter(
+            "outbox_expired", "Messages given up at their channel's horizon.", "channel"
+        )
+
+    def _declare_store(self) -> None:
+        self.commit_seconds = self._histogram(
+            "commit_duration_seconds", "Time that a commit took, disk included.", _COMMIT_BUCKETS
+        )
+        self.commit_batch = self._histogram(
+            "commit_batch_size", "Transactions that shared a commit.", _BATCH_BUCKETS
+        )
+        self.retention_at = self._gauge(
+            "retention_last_run_timestamp_seconds",
+            "When what is over was last cleared away; the start of the program until then.",
+        )
+        self.retention_at.set_to_current_time()
+        self.retention_incidents = self._counter(
+            "retention_incidents", "Incidents that were cleared away."
+        )
+        self.loop_lag_seconds = self._histogram(
+            "loop_lag_seconds", "How late the event loop ran what was due.", _LAG_BUCKETS
+        )
+
+    def _declare_comparison(self) -> None:
+        self.comparison_gaps = self._counter(
+            "comparison_gaps",
+            "Alerts, or their ends, that had never reached us and were found by comparison.",
+            "kind",
+        )
+        for kind in ("missed", "missed_and_over", "truncated", "closed"):
+            self.comparison_gaps.labels(kind)
+        self.comparison_at = self._gauge(
+            "comparison_last_success_timestamp_seconds",
+            "When what is stored was last compared with Alertmanager; 0 before the first time.",
+        )
+        self.comparison_failures = self._counter(
+            "comparison_failures", "Comparisons that failed, or that a server gave no answer for."
+        )
+        self.comparison_doubts = self._counter(
+            "comparison_doubts", "Alerts that could have been a gap but not surely: not stored."
+        )
+
+    def compared(self, at: float) -> None:
+        """Note when a comparison succeeded."""
+        self.comparison_at.set(at)
+
+    def comparison_failed(self) -> None:
+        """Count a comparison that failed."""
+        self.comparison_failures.inc()
+
+    def gaps_found(self, kind: str, count: int) -> None:
+        """Count gaps that a comparison closed."""
+        self.comparison_gaps.labels(kind).inc(count)
+
+    def doubted(self, count: int) -> None:
+        """Count what a comparison left alone."""
+        self.comparison_doubts.inc(count)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
+        full_name = f"vigie_responder_{name}"
+        return Histogram(full_name, text, buckets=buckets, registry=self.registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"vigie_responder_{name}", text, labels, registry=self.registry)
@@ -150,32 +215,25 @@ class Metrics:
         """Count a call of a model."""
         self.model_calls.labels(model, outcome).inc()
 
+    def committed(self, seconds: float, jobs: int) -> None:
+        """Count a commit: how long it took and how many transactions shared it."""
+        self.commit_seconds.observe(seconds)
+        self.commit_batch.observe(jobs)
+
+    def cleared_away(self, incidents: int) -> None:
+        """Count a round of retention: when it ended, and how many incidents went."""
+        self.retention_at.set_to_current_time()
+        self.retention_incidents.inc(incidents)
+
+    async def watch_loop(self) -> None:
+        """Measure how late the event loop runs, for ever."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            due_at = clock() + _LAG_INTERVAL_SECONDS
+            await asyncio.sleep(_LAG_INTERVAL_SECONDS)
+            self.loop_lag_seconds.observe(max(0.0, clock() - due_at))
+
     def expose(self, accept: str) -> tuple[bytes, str]:
         """Give the exposition and its content type, in the form that *accept* asks for."""
         encode, content_type = choose_encoder(accept)
         return encode(self.registry), content_type
-
-
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"vigie_responder_{name}", text, value=value)
-
-
-def _family(name: str, text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"vigie_responder_{name}", text, labels=labels)
-
-
-def _report_info(reports: Sequence[Titled]) -> Metric:
-    labels = ("report_id", "alertname", "target", "cause", "component", "decision")
-    family = _family("report_info", "A report made lately; the value is always 1.", *labels)
-    for each in reports:
-        first = each.report.causes[0] if each.report.causes else None
-        values = (
-            each.report.id,
-            each.alertname,
-            each.target,
-            first.kind.value if first else "",
-            first.component if first else "",
-            each.report.decision.kind.value,
-        )
-        family.add_metric([value[:_LONGEST_LABEL] for value in values], 1)
-    return family

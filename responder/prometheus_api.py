@@ -37,9 +37,10 @@ class Api:
         }
         return await self._query("/api/v1/query_range", form)
 
-    async def instant(self, query: str, at: float) -> Answer:
-        """Ask for an instant; the body is the list of samples (or of raw series)."""
-        return await self._query("/api/v1/query", {"query": query, "time": f"{at:.3f}"})
+    async def instant(self, query: str, at: float | None) -> Answer:
+        """Ask for an instant, now where it is None; the body is the list of samples or series."""
+        time = {} if at is None else {"time": f"{at:.3f}"}
+        return await self._query("/api/v1/query", {"query": query, **time})
 
     async def _query(self, path: str, form: dict[str, str]) -> Answer:
         try:

@@ -87,6 +87,7 @@ async def context(api: Api, question: Question) -> Context:
 
 
 _LATELY = "10m"
+_MOST_LISTED = 10_000
 
 
 def _targets(question: Question) -> list[tuple[str, str, str]]:
@@ -116,6 +117,13 @@ def symptom_of(question: Question, component_of: Mapping[str, str], known: Itera
     if label and (not target or label in known):
         return label
     return target or label or lead.labels.get("job", "")
+
+
+async def components_of(api: Api, label: str) -> Mapping[str, str] | None:
+    """Give the component of each target by its *label*; None when Prometheus cannot be asked."""
+    info = selector("vigie_target_info")
+    answer = await api.instant(f"topk({_MOST_LISTED}, max_over_time({info}[{_LATELY}]))", None)
+    return _components(answer, label) if answer.status is Status.OK else None
 
 
 def _components(answer: Answer, label: str) -> dict[str, str]:

@@ -1,17 +1,34 @@
-"""What follows when episodes end or come too late for a report: resolution, parting, notices."""
+"""What follows when episodes end, join or come too late: resolution, parting, merging, notices."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 
-from responder.incident import Incident, IncidentState, Turn, severity_rank, uncovered
+from responder.guard import clean
+from responder.incident import Incident, IncidentState, Placement, Policy, Turn, severity_rank
+from responder.investigation.evidence import CauseKind, Suspect
+from responder.investigation.report import Report
+from responder.membership import Finding, same_cause, uncovered
 from responder.store import episodes, incidents, outbox, reports, work
 from responder.store.engine import Connection
 from responder.store.incidents import Entry, Opening
+from responder.store.reports import Dossier
+
+RESOLVED_EARLY = "resolved before its investigation came to a result"
+
+_POLICY = Policy()
+_LONGEST_NOTE = 500
+_MOST_COMPARED = 50
 
 
-def settle(connection: Connection, incident_id: str, channels: Sequence[str], at: float) -> None:
+def settle(
+    connection: Connection,
+    incident_id: str,
+    channels: Sequence[str],
+    at: float,
+    policy: Policy = _POLICY,
+) -> None:
     """Resolve an incident whose episodes are all over, and do what follows from that."""
     incident = incidents.get(connection, incident_id)
     if incident is None or incident.resolved_at is not None:
@@ -19,14 +36,79 @@ def settle(connection: Connection, incident_id: str, channels: Sequence[str], at
     ends = [episode.resolved_at for episode in incident.episodes]
     if any(end is None for end in ends):
         return
-    ended_at = max(end for end in ends if end is not None)
+    ended_at = max((end for end in ends if end is not None), default=at)
     incidents.resolve(connection, incident_id, ended_at)
     text = "every alert of it is resolved"
+    if incident.flaps:
+        text += f"; it flaps, so that is told after {policy.flap_within_seconds:g} s of quiet"
     incidents.log(connection, incident_id, Entry(at=at, event="resolved", text=text))
     if work.drop(connection, incident_id, at):
-        closed = Entry(at=at, event="closed", text="resolved before its turn")
+        was_late = all(episode.seen_late for episode in incident.episodes)
+        why = "it was over before we heard of it" if was_late else "resolved before its turn"
+        closed = Entry(at=at, event="closed", text=why)
         incidents.set_state(connection, incident_id, IncidentState.CLOSED, closed)
-    announce_resolution(connection, incident_id, channels, at)
+    announce_resolution(connection, incident_id, channels, at, policy)
+
+
+def close_resolved(connection: Connection, incident_id: str, at: float) -> bool:
+    """Close an incident that is over while it is investigated; tell whether it is closed now.
+
+    It is not when something has fired again in it meanwhile: its investigation then goes on.
+    """
+    incident = incidents.get(connection, incident_id)
+    if incident is None or incident.resolved_at is None:
+        return False
+    if incident.state is not IncidentState.INVESTIGATING:
+        return False
+    closed = Entry(at=at, event="closed", text=RESOLVED_EARLY)
+    incidents.set_state(connection, incident_id, IncidentState.CLOSED, closed)
+    return True
+
+
+def announce_joining(  # noqa: PLR0913 - what joined, why, and whom to tell
+    connection: Connection,
+    incident_id: str,
+    placement: Placement,
+    channels: Sequence[str],
+    at: float,
+    *,
+    policy: Policy = _POLICY,
+) -> None:
+    """Do what follows when a placement that `flaps` or `is_told` has joined an incident."""
+    if placement.flaps:
+        incidents.flapped(connection, incident_id)
+        why = "it fired again before it was told"
+        outbox.withdraw(connection, incident_id, outbox.RESOLVED, at, why)
+    dossier = reports.of_incident(connection, incident_id) if placement.is_told else None
+    if dossier is None:
+        return
+    last_at = outbox.last_told_at(connection, incident_id, outbox.UPDATED)
+    if last_at is not None and last_at > at:
+        return  # The one that waits will show this, too.
+    # However many join, one message is enough for a while.
+    due_at = at if last_at is None else max(at, last_at + policy.join_within_seconds)
+    _update(connection, dossier, channels, at=at, note=placement.reason, due_at=due_at)
+
+
+def _update(  # noqa: PLR0913 - what is new, whom to tell, and when
+    connection: Connection,
+    dossier: Dossier,
+    channels: Sequence[str],
+    *,
+    at: float,
+    note: str,
+    due_at: float,
+) -> None:
+    notice = outbox.Notice(
+        incident_id=dossier.report.incident,
+        report_id=dossier.report.id,
+        event=outbox.UPDATED,
+        at=at,
+        occasion=f"{due_at:.3f}",
+        note=clean(note, _LONGEST_NOTE),
+        due_at=due_at,
+    )
+    outbox.add(connection, channels, notice)
 
 
 def part(connection: Connection, examined: Incident, at: float) -> None:
@@ -52,12 +134,119 @@ def part(connection: Connection, examined: Incident, at: float) -> None:
 
 
 def announce_resolution(
-    connection: Connection, incident_id: str, channels: Sequence[str], at: float
+    connection: Connection,
+    incident_id: str,
+    channels: Sequence[str],
+    at: float,
+    policy: Policy = _POLICY,
 ) -> None:
-    """Put the end of an incident that was reported into the outbox."""
+    """Put the end of an incident that was reported into the outbox; later where it flaps."""
     dossier = reports.of_incident(connection, incident_id)
+    incident = incidents.get(connection, incident_id)
+    if dossier is None or incident is None:
+        return
+    notice = outbox.Notice(
+        incident_id=incident_id,
+        report_id=dossier.report.id,
+        event=outbox.RESOLVED,
+        at=at,
+        occasion=str(incident.flaps or ""),
+        due_at=at + policy.flap_within_seconds if incident.flaps else at,
+    )
+    outbox.add(connection, channels, notice)
+
+
+def merge_if_one(
+    connection: Connection,
+    report: Report,
+    channels: Sequence[str],
+    at: float,
+    policy: Policy = _POLICY,
+) -> str | None:
+    """Merge the incident of *report*, just stored, with the one that it turns out to be.
+
+    Gives the incident that stands for both, the earlier of the two; None when it is its own.
+    """
+    if not _is_named(report):
+        return None
+    own = _finding(connection, report.incident)
+    if own is None:
+        return None
+    since = at - policy.horizon_seconds
+    for other_report in reports.since(connection, since, _MOST_COMPARED):
+        # Before anything is read of it: in a storm there are many reports to compare with.
+        if not _names_the_same(report, other_report):
+            continue
+        other = _finding(connection, other_report.incident)
+        if other is None or other.incident_id == own.incident_id:
+            continue
+        reason = same_cause(own, other, policy)
+        if reason is not None:
+            earlier, later = sorted((own, other), key=lambda one: (one.opened_at, one.incident_id))
+            _merge(connection, earlier.incident_id, later.incident_id, reason, at)
+            if later is other:
+                _tell_late(connection, later.incident_id, earlier.incident_id, channels, at)
+            return earlier.incident_id
+    return None
+
+
+def _is_named(report: Report) -> bool:
+    return bool(report.causes) and report.causes[0].kind is not CauseKind.UNKNOWN
+
+
+def _names_the_same(report: Report, other: Report) -> bool:
+    if not other.causes:
+        return False
+    own, its = report.causes[0], other.causes[0]
+    return (own.component, own.kind) == (its.component, its.kind)
+
+
+def _finding(connection: Connection, incident_id: str) -> Finding | None:
+    """Give what an incident's report came to; None where it is merged already, or names nothing."""
+    dossier = reports.of_incident(connection, incident_id)
+    incident = incidents.get(connection, incident_id)
+    if dossier is None or incident is None or incident.merged_into is not None:
+        return None
+    if not dossier.report.causes:
+        return None
+    first = dossier.report.causes[0]
+    return Finding(
+        incident_id=incident_id,
+        component=first.component,
+        kind=first.kind,
+        confidence=first.confidence,
+        onset_at=_onset(dossier, incident),
+        opened_at=incident.opened_at,
+        resolved_at=incident.resolved_at,
+    )
+
+
+def _onset(dossier: Dossier, incident: Incident) -> float:
+    first = dossier.report.causes[0]
+    for each in dossier.suspects:
+        suspect = Suspect.model_validate(each)
+        is_first = (suspect.component, suspect.kind) == (first.component, first.kind)
+        if is_first and suspect.onset_at is not None:
+            return suspect.onset_at
+    return incident.lead.alert.starts_at if incident.episodes else incident.opened_at
+
+
+def _merge(connection: Connection, earlier_id: str, later_id: str, reason: str, at: float) -> None:
+    incidents.merge(connection, later_id, earlier_id)
+    incidents.share_keys(connection, later_id, earlier_id)
+    text = f"one with incident {earlier_id}: {reason}"
+    incidents.log(connection, later_id, Entry(at=at, event="merged", text=text))
+    text = f"incident {later_id} turned out to be this one: {reason}"
+    incidents.log(connection, earlier_id, Entry(at=at, event="merged", text=text))
+    note = f"belongs to incident {earlier_id}: {reason}"
+    outbox.annotate(connection, later_id, outbox.REPORTED, clean(note, _LONGEST_NOTE))
+
+
+def _tell_late(
+    connection: Connection, later_id: str, earlier_id: str, channels: Sequence[str], at: float
+) -> None:
+    """Tell of a merge on an incident whose own message may have gone out before."""
+    dossier = reports.of_incident(connection, later_id)
     if dossier is not None:
-        notice = outbox.Notice(
-            incident_id=incident_id, report_id=dossier.report.id, event=outbox.RESOLVED, at=at
-        )
-        outbox.add(connection, channels, notice)
+        note = f"belongs to incident {earlier_id}"
+        _update(connection, dossier, channels, at=at, note=note, due_at=at)

@@ -5,34 +5,43 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import structlog
 
 from responder.alert import Change
-from responder.durable import step
-from responder.incident import Incident, IncidentState
+from responder.casefile import (
+    Case,
+    Progress,
+    brief_of,
+    case_of,
+    change_data,
+    evidence_of,
+    report_id,
+)
+from responder.durable import LostError, step
+from responder.incident import Incident, IncidentState, Policy
 from responder.investigation.analyst import Brief
 from responder.investigation.evidence import Evidence, Frame, Window
 from responder.investigation.report import Draft, Report
 from responder.investigation.stages import Disproof, Gathered, Ranked
+from responder.membership import uncovered
 from responder.metrics import Metrics
-from responder.settlement import announce_resolution, part, settle
+from responder.patience import patiently, patiently_read
+from responder.settlement import announce_resolution, close_resolved, merge_if_one, part, settle
 from responder.store import deliveries, incidents, outbox, reports, work
-from responder.store.engine import Connection, StoreUnavailableError
+from responder.store.engine import Connection, serialise
 from responder.store.incidents import Entry
 from responder.store.reports import Dossier
 from responder.store.store import Store
 
-log = structlog.get_logger(__name__)
+__all__ = ["Arrangement", "Inquiry", "Investigation", "change_data", "patiently", "report_id"]
 
-T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 _CHANGES_BEFORE_SECONDS = 6 * 3600.0
 _MOST_CHANGES = 100
-_FIRST_PATIENCE_SECONDS = 0.1
-_LONGEST_PATIENCE_SECONDS = 5.0
 
 
 class Investigation(Protocol):
@@ -78,31 +87,21 @@ class Arrangement:
     channels: tuple[str, ...]
     stage_seconds: float
     investigation_seconds: float
+    policy: Policy = field(default_factory=Policy)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
-    """An incident as it was when its investigation began."""
-
-    investigation_id: str
-    incident: Incident
-    changes: tuple[Change, ...]
-    started_at: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """What the stages before have found, as they stored it."""
-
-    gathered: Mapping[str, Any]
-    ranked: Mapping[str, Any]
-    disproved: Mapping[str, Any]
+class _OverError(Exception):
+    """The incident was over before its investigation came to a result, and is closed."""
 
 
 class Inquiry:
-    """Runs the stages of one investigation after the other."""
+    """Runs the stages of one investigation after the other.
 
-    def __init__(
+    Each stage but the last looks at the incident anew: who joined it is seen by what follows, and
+    one that is over is given up. The result that a stage stores holds the incident as it saw it.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with
         self,
         store: Store,
         arrangement: Callable[[], Arrangement],
@@ -110,6 +109,7 @@ class Inquiry:
         *,
         clock: Callable[[], float],
         reported: Callable[[], None],
+        replica_id: str = "",
     ) -> None:
         """Keep what it works with; *reported* is called when there is something to deliver."""
         self._store = store
@@ -117,6 +117,7 @@ class Inquiry:
         self._metrics = metrics
         self._clock = clock
         self._reported = reported
+        self._replica_id = replica_id
 
     @property
     def limit_seconds(self) -> float:
@@ -124,45 +125,120 @@ class Inquiry:
         return self._arrangement().investigation_seconds
 
     async def run(self, investigation_id: str, incident_id: str) -> str:
-        """Run every stage that has not run yet; give the report's id."""
-        begun = await step("begin", lambda: self._begin(incident_id))
-        case = _case(investigation_id, begun)
-        gathered = await self._stage(case, "gather", lambda: self._gather(case))
-        ranked = await self._stage(case, "rank", lambda: self._rank(case, gathered))
-        disproved = await self._stage(
-            case, "disprove", lambda: self._disprove(case, gathered, ranked)
+        """Run every stage that has not run yet; give the report's id, nothing when it was over.
+
+        Raises LostError when the work is another replica's by now.
+        """
+        begun = await step("begin", lambda: self._begin(investigation_id, incident_id))
+        case = case_of(investigation_id, begun)
+        try:
+            return await self._stages(case)
+        except _OverError:
+            log.info("investigation given up: the incident is over", incident=incident_id)
+            return ""
+
+    async def _stages(self, case: Case) -> str:
+        case, gathered = await self._stage(case, "gather", self._gather)
+        seen = case.incident
+        case, ranked = await self._stage(
+            case, "rank", lambda each: self._rank(each, gathered, seen)
+        )
+        if ranked.get("is_outdated"):
+            case, gathered = await self._stage(case, "gather", self._gather)
+            case, ranked = await self._stage(
+                case, "rank", lambda each: self._rank(each, gathered, None)
+            )
+        case, disproved = await self._stage(
+            case, "disprove", lambda each: self._disprove(each, gathered, ranked)
         )
         progress = Progress(gathered=gathered, ranked=ranked, disproved=disproved)
-        draft = await self._stage(case, "analyse", lambda: self._analyse(case, progress))
+        case, draft = await self._stage(case, "analyse", lambda each: self._analyse(each, progress))
         return str(await step("report", lambda: self._report(case, progress, draft)))
 
-    async def _stage(self, case: Case, name: str, run: Callable[[], Awaitable[Any]]) -> Any:
-        async def timed() -> Any:
-            began = time.perf_counter()
-            async with asyncio.timeout(self._arrangement().stage_seconds):
-                result = await run()
-            seconds = time.perf_counter() - began
-            self._metrics.stage_seconds.labels(name).observe(seconds)
-            now, incident_id = self._clock(), case.incident.id
-            await patiently(
-                self._store,
-                lambda database: incidents.finish_stage(database, incident_id, name, now, seconds),
-            )
-            return result
+    async def _stage(
+        self, case: Case, name: str, run: Callable[[Case], Awaitable[dict[str, Any]]]
+    ) -> tuple[Case, dict[str, Any]]:
+        """Run a stage unless it has run; give the case as it saw it, and its result."""
 
-        return await step(name, timed)
+        async def staged() -> dict[str, Any]:
+            now_seen = await self._newest(case)
+            if now_seen is None:
+                return {"is_over": True}
+            result = await self._timed(now_seen, name, run)
+            return {**result, "incident": now_seen.incident.model_dump(mode="json")}
 
-    async def _begin(self, incident_id: str) -> dict[str, Any]:
+        stored: dict[str, Any] = await step(name, staged)
+        if stored.get("is_over"):
+            raise _OverError
+        # What a version before this one has stored does not say which incident it saw.
+        if (seen := stored.pop("incident", None)) is not None:
+            case = replace(case, incident=Incident.model_validate(seen))
+        return case, stored
+
+    async def _newest(self, case: Case) -> Case | None:
+        """Give the case with the incident as it is now; None when it is over and closed."""
+        incident_id = case.incident.id
+
+        def look(connection: Connection) -> tuple[bool, Incident | None]:
+            is_held = work.is_held(connection, case.investigation_id, self._replica_id)
+            return is_held, incidents.get(connection, incident_id)
+
+        is_held, incident = await patiently_read(self._store, look)
+        if not is_held:
+            raise _lost(case.investigation_id)
+        if incident is None:
+            raise LookupError(f"incident {incident_id}: not in the store")
+        # What is critical has its report, over or not.
+        is_over = incident.resolved_at is not None and incident.severity != "critical"
+        if is_over and await self._give_up(case):
+            return None
+        return replace(case, incident=incident)
+
+    async def _give_up(self, case: Case) -> bool:
         now = self._clock()
 
-        def begin(connection: Connection) -> tuple[Incident | None, tuple[Change, ...]]:
+        def give_up(connection: Connection) -> bool:
+            serialise(connection)
+            if not close_resolved(connection, case.incident.id, now):
+                return False
+            work.finish(
+                connection, case.investigation_id, now, self._replica_id, state=work.DROPPED
+            )
+            return True
+
+        return await patiently(self._store, give_up)
+
+    async def _timed(
+        self, case: Case, name: str, run: Callable[[Case], Awaitable[dict[str, Any]]]
+    ) -> dict[str, Any]:
+        began = time.perf_counter()
+        async with asyncio.timeout(self._arrangement().stage_seconds):
+            result = await run(case)
+        seconds = time.perf_counter() - began
+        self._metrics.stage_seconds.labels(name).observe(seconds)
+        now, incident_id = self._clock(), case.incident.id
+        await patiently(
+            self._store,
+            lambda database: incidents.finish_stage(database, incident_id, name, now, seconds),
+        )
+        return result
+
+    async def _begin(self, investigation_id: str, incident_id: str) -> dict[str, Any]:
+        now = self._clock()
+
+        def begin(connection: Connection) -> tuple[Incident | None, tuple[Change, ...]] | None:
+            if not work.is_held(connection, investigation_id, self._replica_id):
+                return None
             entry = Entry(at=now, event="investigating", text="its turn has come")
             incidents.set_state(connection, incident_id, IncidentState.INVESTIGATING, entry)
             start = now - _CHANGES_BEFORE_SECONDS
             changes = deliveries.changes_between(connection, start, now, _MOST_CHANGES)
             return incidents.get(connection, incident_id), changes
 
-        incident, changes = await patiently(self._store, begin)
+        begun = await patiently(self._store, begin)
+        if begun is None:
+            raise _lost(investigation_id)
+        incident, changes = begun
         if incident is None:
             raise LookupError(f"incident {incident_id}: not in the store")
         return {
@@ -189,18 +265,23 @@ class Inquiry:
     async def _gathered(self, case: Case, stored: Mapping[str, Any]) -> Gathered:
         frame = None
         if stored["has_frame"]:
-            packed = await self._store.read(
-                lambda database: reports.frame(database, case.investigation_id)
+            packed = await patiently_read(
+                self._store, lambda database: reports.frame(database, case.investigation_id)
             )
             frame = await asyncio.to_thread(Frame.from_bytes, packed) if packed else None
         return Gathered(
             window=Window.model_validate(stored["window"]),
-            evidence=_evidence(stored),
+            evidence=evidence_of(stored),
             frame=frame,
             runbooks=stored["runbooks"],
         )
 
-    async def _rank(self, case: Case, gathered: Mapping[str, Any]) -> dict[str, Any]:
+    async def _rank(
+        self, case: Case, gathered: Mapping[str, Any], gathered_for: Incident | None
+    ) -> dict[str, Any]:
+        """Rank what was gathered, unless what has joined since asks for gathering once more."""
+        if gathered_for is not None and uncovered(case.incident, gathered_for):
+            return {"is_outdated": True}
         found = await self._gathered(case, gathered)
         investigation = self._arrangement().investigation
         ranked = await asyncio.to_thread(investigation.rank, case.incident, found, case.changes)
@@ -220,21 +301,21 @@ class Inquiry:
         }
 
     async def _analyse(self, case: Case, progress: Progress) -> dict[str, Any]:
-        draft = await self._arrangement().investigation.analyse(_brief(case, progress))
+        draft = await self._arrangement().investigation.analyse(brief_of(case, progress))
         spend = draft.spend
         if spend.model:
             self._metrics.model_tokens.labels(spend.model, "prompt").inc(spend.prompt_tokens)
             self._metrics.model_tokens.labels(spend.model, "output").inc(spend.output_tokens)
-        return draft.model_dump(mode="json")
+        return {"draft": draft.model_dump(mode="json")}
 
-    async def _report(self, case: Case, progress: Progress, draft: Mapping[str, Any]) -> str:
+    async def _report(self, case: Case, progress: Progress, stored: Mapping[str, Any]) -> str:
         began = time.perf_counter()
         arrangement = self._arrangement()
-        brief = _brief(case, progress)
+        brief = brief_of(case, progress)
         disproofs = progress.disproved["disproofs"]
         report = arrangement.investigation.conclude(
             brief,
-            Draft.model_validate(draft),
+            Draft.model_validate(stored.get("draft", stored)),
             tuple(Disproof.model_validate(each) for each in disproofs),
             report_id=report_id(case.incident.id),
             started_at=case.started_at,
@@ -257,26 +338,37 @@ class Inquiry:
         """Store a report and its messages in one transaction; the work is then done.
 
         *examined* is the incident as the report knows it; what joined it later parts from it.
-        *seconds* is how long the report took to compose.
+        *seconds* is how long the report took to compose. Raises LostError, and stores nothing,
+        when the work is another replica's.
         """
-        now, channels, report = self._clock(), self._arrangement().channels, dossier.report
+        now, arrangement, report = self._clock(), self._arrangement(), dossier.report
+        channels, policy = arrangement.channels, arrangement.policy
 
-        def store(connection: Connection) -> bool:
-            work.finish(connection, investigation_id, now)
+        def store(connection: Connection) -> bool | None:
+            serialise(connection)
+            if not work.finish(connection, investigation_id, now, self._replica_id):
+                return None
             incidents.finish_stage(connection, report.incident, "report", now, seconds)
             if not _stored(connection, dossier, channels, now):
                 return False
+            merge_if_one(connection, report, channels, now, policy)
             part(connection, examined, now)
-            settle(connection, examined.id, channels, now)
+            settle(connection, examined.id, channels, now, policy)
             return True
 
         is_new = await patiently(self._store, store)
+        if is_new is None:
+            raise _lost(investigation_id)
         if is_new:
             self._metrics.reports.labels(report.analyst, report.decision.kind.value).inc()
             log.info(
                 "incident reported", incident=report.incident, seconds=round(report.seconds, 3)
             )
         self._reported()
+
+
+def _lost(investigation_id: str) -> LostError:
+    return LostError(f"{investigation_id}: not this replica's work any more")
 
 
 def _stored(connection: Connection, dossier: Dossier, channels: Sequence[str], now: float) -> bool:
@@ -294,59 +386,3 @@ def _stored(connection: Connection, dossier: Dossier, channels: Sequence[str], n
     if incident is not None and incident.resolved_at is not None:
         announce_resolution(connection, report.incident, channels, now)
     return True
-
-
-async def patiently(store: Store, job: Callable[[Connection], T]) -> T:
-    """Write to the store, again and again while it cannot be written."""
-    patience_seconds = _FIRST_PATIENCE_SECONDS
-    while True:
-        try:
-            return await store.write(job)
-        except StoreUnavailableError as error:
-            log.warning("store cannot be written, trying again", problem=str(error))
-        await asyncio.sleep(patience_seconds)
-        patience_seconds = min(2 * patience_seconds, _LONGEST_PATIENCE_SECONDS)
-
-
-def report_id(incident_id: str) -> str:
-    """Give the id of an incident's report: the same however often it is written."""
-    return f"{incident_id}-r1"
-
-
-def change_data(change: Change) -> dict[str, Any]:
-    """Give a change as plain data."""
-    return {
-        "id": change.id,
-        "at": change.at,
-        "service": change.service,
-        "kind": change.kind,
-        "title": change.title,
-        "version": change.version,
-        "author": change.author,
-        "link": change.link,
-    }
-
-
-def _case(investigation_id: str, begun: Mapping[str, Any]) -> Case:
-    return Case(
-        investigation_id=investigation_id,
-        incident=Incident.model_validate(begun["incident"]),
-        changes=tuple(Change(**each) for each in begun["changes"]),
-        started_at=begun["started_at"],
-    )
-
-
-def _evidence(stored: Mapping[str, Any]) -> tuple[Evidence, ...]:
-    return tuple(Evidence.model_validate(each) for each in stored["evidence"])
-
-
-def _brief(case: Case, progress: Progress) -> Brief:
-    ranked = Ranked.model_validate(progress.ranked)
-    return Brief(
-        incident=case.incident,
-        onset_at=ranked.onset_at,
-        evidence=(*_evidence(progress.gathered), *_evidence(progress.disproved)),
-        suspects=ranked.suspects,
-        changes=case.changes,
-        runbooks=progress.gathered["runbooks"],
-    )

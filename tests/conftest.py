@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ import pytest
 
 from lab.stack.cache import cache_root
 from lab.stack.catalogue import Flavour
+from lab.stack.postgres import Cluster, cluster
 from lab.stack.progress import Progress
 from lab.stack.provide import provide
 
@@ -24,6 +26,7 @@ hypothesis.settings.load_profile("vigie")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a run choose the stack: any (PATH, else Debian's, else built), debian, or current."""
     parser.addoption("--stack", choices=("any", "debian", "current"), default="any")
+    parser.addoption("--fuzz", choices=("short", "long"), default="short", help="how many posts")
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +41,19 @@ def programs(request: pytest.FixtureRequest, cache: Path) -> Mapping[str, Path]:
     flavour = cast("Flavour", request.config.getoption("--stack"))
     found = provide(flavour=flavour, root=cache, environ=os.environ, progress=Progress(sys.stderr))
     return {name: program.path for name, program in found.items()}
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """Run a real PostgreSQL for the whole run."""
+    with cluster(os.environ) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a new, empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'vigie.db'}"
+    server: Cluster = request.getfixturevalue("postgresql")
+    return server.url(f"test_{uuid.uuid4().hex}")

@@ -75,6 +75,8 @@ DOORS = (
     (("mistralai",), ("responder/investigation/mistral",)),
     (("sqlalchemy", "alembic", "sqlite3", "psycopg", "aiosqlite"), ("responder/store/*",)),
     (("dbos",), ("responder/workflows", "responder/durable")),
+    (("resvg_py",), ("responder/raster/*",)),
+    (("aiosmtplib",), ("responder/channels/email",)),
 )
 
 FORBIDDEN_NAMES = frozenset({"utils", "util", "helpers", "helper", "manager", "base", "common"})

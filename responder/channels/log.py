@@ -5,15 +5,17 @@ from __future__ import annotations
 import aiohttp
 import structlog
 
-from responder.channel import Delivered, Message, Rejected, Retry, channels
-from toolkit.settings import Settings
+from responder.channel import ChannelSettings, Delivered, Message, Rejected, Retry, channels
 
 log = structlog.get_logger(__name__)
 
 
 @channels.register("log")
-class LogChannel(Settings):
-    """Headline, first cause and decision of a report, as fields of one log line."""
+class LogChannel(ChannelSettings):
+    """Headline, first cause and decision of a report, as fields of one log line.
+
+    In the configuration: `{kind: log}`.
+    """
 
     name: str = "log"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,9 +13,9 @@ import orjson
 from pydantic import AfterValidator
 from yarl import URL
 
-from responder.channel import Delivered, Message, Rejected, Retry, channels
+from responder.channel import ChannelSettings, Delivered, Message, Rejected, Retry, channels
 from toolkit.secrets import Secret, SecretError
-from toolkit.settings import Duration, Settings, fault
+from toolkit.settings import Duration, fault
 
 _PASSING = frozenset({408, 409, 423, 425, 429})
 
@@ -32,10 +33,12 @@ def _web_url(value: str) -> str:
 
 
 @channels.register("webhook")
-class WebhookChannel(Settings):
-    """`status` (reported or resolved), `incident`, `report` and `url`, with `Idempotency-Key`.
+class WebhookChannel(ChannelSettings):
+    """`status`, `note`, `incident`, `report` and `url` as JSON, with `Idempotency-Key`.
 
-    A 2xx means delivered; 5xx, 408, 425 and 429 are tried again, other answers never.
+    `status` is reported, updated or resolved.
+    A 2xx means delivered; 5xx, 408, 409, 423, 425 and 429 are tried again, other answers never.
+    In the configuration: `{kind: webhook, url: "https://example.org/hook", bearer: {env: TOKEN}}`.
     """
 
     name: str = "webhook"
@@ -51,20 +54,28 @@ class WebhookChannel(Settings):
         try:
             async with session.post(
                 self.url,
-                data=orjson.dumps(body(message)),
+                data=io.BytesIO(orjson.dumps(body(message))),
                 headers=self._headers(message),
                 timeout=limit,
                 allow_redirects=False,
             ) as response:
-                return _judged(response.status, response.headers.get("Retry-After"))
+                return self._judged(response.status, response.headers.get("Retry-After"))
         except SecretError as error:
             return Retry(problem=str(error))
         except TimeoutError:
-            return Retry(problem=f"no answer within {limit.total:g} s")
+            return Retry(problem=f"{self.name}: no answer within {limit.total:g} s")
         except aiohttp.InvalidURL:
-            return Rejected(problem="the URL is not valid")
+            return Rejected(problem=f"{self.name}: the URL is not valid")
         except (aiohttp.ClientError, OSError) as error:
-            return Retry(problem=f"not reached ({type(error).__name__})")
+            return Retry(problem=f"{self.name}: not reached ({type(error).__name__})")
+
+    def _judged(self, status: int, retry_after: str | None) -> Delivered | Retry | Rejected:
+        problem = f"{self.name}: answered {status}"
+        if 200 <= status < 300:
+            return Delivered()
+        if status >= 500 or status in _PASSING:
+            return Retry(problem=problem, after_seconds=_seconds(retry_after))
+        return Rejected(problem=problem)
 
     def _headers(self, message: Message) -> Mapping[str, str]:
         headers = {
@@ -82,6 +93,7 @@ def body(message: Message) -> dict[str, Any]:
     incident = message.incident
     return {
         "status": message.event,
+        "note": message.note,
         "url": message.page_url,
         "incident": incident.model_dump(mode="json")
         | {
@@ -91,15 +103,6 @@ def body(message: Message) -> dict[str, Any]:
         },
         "report": message.report.model_dump(mode="json"),
     }
-
-
-def _judged(status: int, retry_after: str | None) -> Delivered | Retry | Rejected:
-    problem = f"answered {status}"
-    if 200 <= status < 300:
-        return Delivered()
-    if status >= 500 or status in _PASSING:
-        return Retry(problem=problem, after_seconds=_seconds(retry_after))
-    return Rejected(problem=problem)
 
 
 def _seconds(retry_after: str | None) -> float | None:

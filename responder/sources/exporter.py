@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
+import aiohttp
 from pydantic import Field
 
 from responder.guard import clean, clean_labels, line, mask_secrets
@@ -45,16 +46,33 @@ class ExporterSource(Settings):
 
     async def gather(self, question: Question) -> Finding:
         """Ask for all targets at once; never raises."""
-        remote = Remote(
-            url=self.url,
-            session=question.session,
-            until=asyncio.get_running_loop().time() + min(self.timeout, question.deadline_seconds),
-            limit_bytes=LONGEST_ANSWER_BYTES,
-            headers=self._headers(),
-        )
+        remote = self._remote(question.session, question.deadline_seconds)
         answer = await remote.get(PATH)
         evidence = list(_evidence(answer, question, self.external_url or self.url))
         return Finding(evidence=evidence)
+
+    async def components(
+        self, label: str, session: aiohttp.ClientSession, deadline_seconds: float
+    ) -> Mapping[str, str] | None:
+        """Give what each target's *label* says; None when the exporter cannot be asked."""
+        answer = await self._remote(session, deadline_seconds).get(PATH)
+        found, targets = _targets(answer)
+        if found.status is not Status.OK:
+            return None
+        return {
+            str(target["name"]): clean_labels(labels)[label]
+            for target in targets
+            if isinstance(labels := target.get("labels"), Mapping) and labels.get(label)
+        }
+
+    def _remote(self, session: aiohttp.ClientSession, deadline_seconds: float) -> Remote:
+        return Remote(
+            url=self.url,
+            session=session,
+            until=asyncio.get_running_loop().time() + min(self.timeout, deadline_seconds),
+            limit_bytes=LONGEST_ANSWER_BYTES,
+            headers=self._headers(),
+        )
 
     def _headers(self) -> dict[str, str]:
         if self.bearer is not None:

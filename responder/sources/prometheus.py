@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated
 
+import aiohttp
 from pydantic import Field
 
 from responder.investigation.evidence import Evidence, Status
 from responder.prometheus_api import Api
-from responder.prometheus_context import Context, context
+from responder.prometheus_context import Context, components_of, context
 from responder.prometheus_reading import Reading, read_all
 from responder.remote import Remote
 from responder.series import Columns, Grid
@@ -41,18 +42,7 @@ class PrometheusSource(Settings):
 
     async def gather(self, question: Question) -> Finding:
         """Ask for the alert, the target, the components and the scrapes; never raises."""
-        loop = asyncio.get_running_loop()
-        headers = dict(self.headers)
-        if self.bearer is not None:
-            headers["Authorization"] = f"Bearer {self.bearer.reveal()}"
-        remote = Remote(
-            url=self.url,
-            session=question.session,
-            until=loop.time() + min(self.timeout, question.deadline_seconds),
-            limit_bytes=self.max_bytes,
-            headers=headers,
-        )
-        api = Api(remote=remote)
+        api = self._api(question.session, question.deadline_seconds)
         known = await context(api, question)
         if known.unreachable:
             return Finding(evidence=[_gone(question, known.unreachable)])
@@ -67,6 +57,25 @@ class PrometheusSource(Settings):
         )
         await read_all(reading)
         return Finding(evidence=reading.evidence, frame=reading.columns.frame())
+
+    async def components(
+        self, label: str, session: aiohttp.ClientSession, deadline_seconds: float
+    ) -> Mapping[str, str] | None:
+        """Give what the juniors' target information says; None when it cannot be asked."""
+        return await components_of(self._api(session, deadline_seconds), label)
+
+    def _api(self, session: aiohttp.ClientSession, deadline_seconds: float) -> Api:
+        headers = dict(self.headers)
+        if self.bearer is not None:
+            headers["Authorization"] = f"Bearer {self.bearer.reveal()}"
+        remote = Remote(
+            url=self.url,
+            session=session,
+            until=asyncio.get_running_loop().time() + min(self.timeout, deadline_seconds),
+            limit_bytes=self.max_bytes,
+            headers=headers,
+        )
+        return Api(remote=remote)
 
     def _grid(self, question: Question, known: Context) -> Grid:
         """Look from well before the alert to now, but not for ever at an old one."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from responder.alert import Change, Delivery
 from responder.store.engine import insert_new
@@ -44,24 +45,48 @@ def keep(connection: Connection, raw: Raw, delivery: Delivery | None = None) -> 
     connection.execute(sa.insert(deliveries), row | read)
 
 
+def unread(connection: Connection, delivery_id: str) -> Raw | None:
+    """Give a post in quarantine, whole; None when it is not there or was read since."""
+    query = sa.select(deliveries).where(
+        deliveries.c.id == delivery_id,
+        deliveries.c.problem.is_not(None),
+        deliveries.c.requeued_at.is_(None),
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _raw(row, row.body)
+
+
+def unread_ids(connection: Connection) -> Sequence[str]:
+    """Give the ids of all posts in quarantine that were not read since, the oldest first."""
+    query = (
+        sa.select(deliveries.c.id)
+        .where(deliveries.c.problem.is_not(None), deliveries.c.requeued_at.is_(None))
+        .order_by(deliveries.c.received_at, deliveries.c.id)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def requeue(connection: Connection, delivery_id: str, at: float) -> None:
+    """Note that a post in quarantine could be read after all."""
+    change = {"requeued_at": at}
+    connection.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(change))
+
+
 def quarantined(connection: Connection, limit: int) -> Sequence[Raw]:
-    """Give the newest posts that could not be read, each with the beginning of its body."""
+    """Give the newest posts that could not be read, nor since; each with how its body begins."""
     query = (
         sa.select(deliveries)
-        .where(deliveries.c.problem.is_not(None))
+        .where(deliveries.c.problem.is_not(None), deliveries.c.requeued_at.is_(None))
         .order_by(deliveries.c.received_at.desc())
         .limit(limit)
     )
-    return [
-        Raw(
-            id=row.id,
-            kind=row.kind,
-            received_at=row.received_at,
-            body=row.body[:_SHOWN_BYTES],
-            problem=row.problem,
-        )
-        for row in connection.execute(query)
-    ]
+    return [_raw(row, row.body[:_SHOWN_BYTES]) for row in connection.execute(query)]
+
+
+def _raw(row: Row[Any], body: bytes) -> Raw:
+    return Raw(
+        id=row.id, kind=row.kind, received_at=row.received_at, body=body, problem=row.problem
+    )
 
 
 def keep_change(connection: Connection, change: Change, delivery_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,21 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from responder.store.server import GONE_LIMITS, bound, session_options
 
 __all__ = ["Connection", "StoreError", "StoreUnavailableError", "open_engine", "url_of"]
 
 _BUSY_SECONDS = 2.0
 _READERS = 4
+_LONGEST_PROBLEM = 300
+_POOL_SECONDS = 5.0
+ANSWER_SECONDS = 15.0
+"""How long a statement may take on a server, which is then given up."""
+_FORMS = "give a file's path or a URL such as postgresql://user@host/name"
+_PLACING_LOCK = 0x706C616365  # any number, the same for every replica
 
 
 class StoreError(Exception):
@@ -26,37 +35,83 @@ class StoreUnavailableError(StoreError):
     """The store cannot be written or read just now; the same may succeed later."""
 
 
+class StoreRefusedError(StoreError):
+    """The database works, but does not take this as it is; the same will never succeed."""
+
+
 def url_of(database: str, directory: Path) -> str:
-    """Give the URL of a database that the configuration names by URL or by a file's path."""
-    if "://" in database:
+    """Give the URL of a database that the configuration names by URL or by a file's path.
+
+    Raises StoreError when it is of another kind than SQLite and PostgreSQL.
+    """
+    if "://" not in database:
+        return f"sqlite:///{(directory / Path(database).expanduser()).absolute()}"
+    try:
+        parsed = sa.make_url(database)
+    except (ArgumentError, ValueError):  # the text of either may hold the password
+        raise StoreError(f"database: not a URL; {_FORMS}") from None
+    if parsed.get_backend_name() == "sqlite":
         return database
-    return f"sqlite:///{(directory / Path(database).expanduser()).absolute()}"
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise StoreError(f"database: neither SQLite nor PostgreSQL; {_FORMS}")
+    if not parsed.database:
+        raise StoreError(f"database: a URL without a database's name; {_FORMS}")
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def has_password(url: str) -> bool:
+    """Tell whether a URL of ours holds a password."""
+    parsed = sa.make_url(url)
+    return bool(parsed.password or parsed.query.get("password"))
 
 
 def workflows_url(url: str) -> str:
     """Give where the workflow engine keeps its own state: beside our file, or in our database."""
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        return url
+        limits = {name: str(value) for name, value in GONE_LIMITS.items()}
+        return parsed.update_query_dict(limits).render_as_string(hide_password=False)
     file = Path(parsed.database)
     return f"sqlite:///{file.with_name(f'{file.stem}.workflows{file.suffix}')}"
 
 
-def open_engine(url: str, *, read_only: bool = False) -> Engine:
+def open_engine(
+    url: str, *, read_only: bool = False, answer_seconds: float = ANSWER_SECONDS
+) -> Engine:
     """Open *url*; writers on SQLite take the write lock at once and sync each commit to disk.
 
-    Raises StoreError when the folder cannot be made.
+    On PostgreSQL a statement is given up when it has taken *answer_seconds*. Raises StoreError
+    when the folder cannot be made.
     """
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
     }
     if sa.make_url(url).get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_size=_READERS, pool_pre_ping=True, **options)
+        return _open_postgres(url, options, answer_seconds, read_only=read_only)
     _make_folder(url)
     options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
     engine = sa.create_engine(url, pool_size=_READERS, **options)
     _listen(engine, read_only=read_only)
+    return engine
+
+
+def _open_postgres(
+    url: str, options: dict[str, Any], answer_seconds: float, *, read_only: bool
+) -> Engine:
+    """Open a pool whose connections fail, rather than hang, when the server is gone or frozen."""
+    settings = session_options(answer_seconds, read_only=read_only)
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=_READERS,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        pool_pre_ping=True,
+        connect_args={**GONE_LIMITS, "options": settings},
+        hide_parameters=True,
+        **options,
+    )
+    bound(engine, answer_seconds)
     return engine
 
 
@@ -76,8 +131,43 @@ def prepare_file(url: str) -> None:
 
 def unavailable(error: SQLAlchemyError) -> StoreUnavailableError:
     """Put a failure of the database into our words, without its statement and values."""
+    problem = _problem(error)
+    return StoreUnavailableError(f"database: {problem}; free its disk or reach its server again")
+
+
+def refused(error: SQLAlchemyError) -> StoreRefusedError:
+    """Put what is wrong with a statement's values into our words, without showing those."""
+    return StoreRefusedError(f"database: {_problem(error)}; store it in another form")
+
+
+def is_collision(error: SQLAlchemyError) -> bool:
+    """Tell whether a server undid a transaction for another one's sake: again, it may succeed.
+
+    Source: PostgreSQL's error codes, class 40.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return str(getattr(cause, "sqlstate", None) or "").startswith("40")
+
+
+def _problem(error: SQLAlchemyError) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
-    return StoreUnavailableError(f"database: {cause}; free its disk or reach its server again")
+    # Below the first line PostgreSQL quotes the values.
+    lines = str(cause).splitlines() if isinstance(error, IntegrityError | DataError) else []
+    return " ".join((lines[0] if lines else str(cause)).split())[:_LONGEST_PROBLEM]
+
+
+def serialise(connection: Connection) -> None:
+    """Let no other replica place alerts until this transaction ends; SQLite has one writer."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_PLACING_LOCK})"))
+
+
+def database_now(connection: Connection) -> float:
+    """Give the time in seconds since the epoch by the clock that all replicas share."""
+    if connection.dialect.name != "postgresql":
+        return time.time()
+    query = sa.text("SELECT extract(epoch FROM clock_timestamp())")
+    return float(connection.execute(query).scalar_one())
 
 
 def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any]) -> bool:
@@ -86,7 +176,9 @@ def insert_new(connection: Connection, table: sa.Table, row: dict[str, Any]) -> 
         statement: Any = postgresql.insert(table).on_conflict_do_nothing()
     else:
         statement = sqlite.insert(table).on_conflict_do_nothing()
-    return connection.execute(statement, row).rowcount > 0
+    # Kept on request alone: what an INSERT has done is otherwise not told on PostgreSQL.
+    kept = statement.execution_options(preserve_rowcount=True)
+    return connection.execute(kept, row).rowcount > 0
 
 
 def _make_folder(url: str) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from responder.alert import Alert, Episode
-from responder.store.tables import episode_facts, episodes
+from responder.store import bulk
+from responder.store.tables import episodes
+
+_ONE_MOMENT_SECONDS = 0.001
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,80 +27,64 @@ class Stored:
     resolved_seen_at: float | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    """One thing that a delivery told about an episode; facts are only ever added."""
+def latest(connection: Connection, fingerprints: Collection[str]) -> Mapping[str, Stored]:
+    """Give the latest episode of each fingerprint that has one: the open one, else the last over.
 
-    episode_id: str
-    delivery_id: str
-    at: float
-    fact: str
-    alert: Alert
+    What is learnt late may have begun before what is there, so the order of arrival says nothing.
+    """
+    rows = bulk.rows_among(connection, _LATEST, fingerprints)
+    found: dict[str, Stored] = {}
+    for row in sorted(rows, key=_recency):
+        found[row.fingerprint] = _stored(row)
+    return found
 
 
-def latest(connection: Connection, fingerprints: Iterable[str]) -> Mapping[str, Stored]:
-    """Give the latest episode of each fingerprint that has one."""
-    query = (
-        sa.select(episodes)
-        .where(episodes.c.fingerprint.in_(list(fingerprints)))
-        .order_by(episodes.c.first_seen_at, episodes.c.starts_at)
+# Two questions, each of which finds its rows by an index.
+_COLUMNS = (
+    "e.id, e.incident_id, e.fingerprint, e.first_seen_at, e.starts_at, e.resolved_at,"
+    " e.resolved_seen_at, e.seen_late, e.alert"
+)
+_LATEST = (
+    f"SELECT {_COLUMNS} FROM episodes e WHERE e.fingerprint {{many}} AND e.resolved_at IS NULL"  # noqa: S608 - names of our own
+    f" UNION ALL SELECT {_COLUMNS} FROM (SELECT fingerprint, max(resolved_at) AS last FROM episodes"
+    " WHERE fingerprint {many} GROUP BY fingerprint) l"
+    " JOIN episodes e ON e.fingerprint = l.fingerprint AND e.resolved_at = l.last"
+)
+
+
+def _recency(row: Row[Any]) -> tuple[float, float, float]:
+    ended_at = math.inf if row.resolved_at is None else row.resolved_at
+    return ended_at, row.first_seen_at, row.starts_at
+
+
+def _stored(row: Row[Any]) -> Stored:
+    return Stored(
+        episode=_episode(row),
+        incident_id=row.incident_id,
+        resolved_seen_at=row.resolved_seen_at,
     )
-    return {
-        row.fingerprint: Stored(
-            episode=_episode(row),
-            incident_id=row.incident_id,
-            resolved_seen_at=row.resolved_seen_at,
-        )
-        for row in connection.execute(query)
-    }
 
 
-def add(connection: Connection, episode: Episode, incident_id: str | None) -> None:
-    """Store a new episode."""
-    alert = episode.alert
-    row = {
-        "id": episode.id,
-        "incident_id": incident_id,
-        "fingerprint": alert.fingerprint,
-        "alertname": alert.name,
-        "first_seen_at": episode.first_seen_at,
-        "last_seen_at": episode.first_seen_at,
-        "starts_at": alert.starts_at,
-        "resolved_at": episode.resolved_at,
-        "resolved_seen_at": None if episode.resolved_at is None else episode.first_seen_at,
-        "seen_late": episode.seen_late,
-        "alert": alert.model_dump(mode="json"),
-    }
-    connection.execute(sa.insert(episodes), row)
+def overlapping(connection: Connection, alert: Alert, ends_at: float) -> Stored | None:
+    """Give the episode of the alert's fingerprint that began with it or shares time with it.
+
+    Of several the one that is open, or the last over.
+    """
+    has_begun = sa.func.abs(episodes.c.starts_at - alert.starts_at) < _ONE_MOMENT_SECONDS
+    shares = sa.and_(
+        episodes.c.starts_at < ends_at,
+        sa.or_(episodes.c.resolved_at.is_(None), episodes.c.resolved_at > alert.starts_at),
+    )
+    query = sa.select(episodes).where(
+        episodes.c.fingerprint == alert.fingerprint, sa.or_(has_begun, shares)
+    )
+    found = max(connection.execute(query), key=_recency, default=None)
+    return None if found is None else _stored(found)
 
 
-def tell(connection: Connection, fact: Fact) -> None:
-    """Add a fact."""
-    row = {
-        "episode_id": fact.episode_id,
-        "delivery_id": fact.delivery_id,
-        "at": fact.at,
-        "fact": fact.fact,
-        "starts_at": fact.alert.starts_at,
-        "ends_at": fact.alert.ends_at,
-    }
-    connection.execute(sa.insert(episode_facts), row)
-
-
-def seen(connection: Connection, episode_id: str, alert: Alert, at: float) -> None:
-    """Note that an open episode still fires; its start may move earlier, never later."""
-    change = {
-        "last_seen_at": at,
-        "starts_at": alert.starts_at,
-        "alert": alert.model_dump(mode="json"),
-    }
-    connection.execute(sa.update(episodes).where(episodes.c.id == episode_id).values(change))
-
-
-def resolve(connection: Connection, episode_id: str, ended_at: float, at: float) -> None:
-    """Note that an episode is over."""
-    change = {"last_seen_at": at, "resolved_at": ended_at, "resolved_seen_at": at}
-    connection.execute(sa.update(episodes).where(episodes.c.id == episode_id).values(change))
+def packed(alert: Alert) -> str:
+    """Give an alert as it is stored: what pydantic would write, but quicker."""
+    return orjson.dumps(alert.__dict__).decode()
 
 
 def move(connection: Connection, episode_ids: Sequence[str], incident_id: str) -> None:
@@ -130,10 +120,12 @@ def last_seen(connection: Connection, alertname: str) -> float | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def _episode(row: Row[*tuple[object, ...]]) -> Episode:
+def _episode(row: Row[Any]) -> Episode:
+    # A query that was not compiled gives SQLite's JSON as its text.
+    alert = orjson.loads(row.alert) if isinstance(row.alert, str) else row.alert
     return Episode(
         id=row.id,
-        alert=Alert.model_validate(row.alert),
+        alert=Alert.model_validate(alert),
         first_seen_at=row.first_seen_at,
         resolved_at=row.resolved_at,
         seen_late=row.seen_late,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from responder.store.tables import episodes as episodes_table
 from responder.store.tables import incident_keys, incident_log, incidents, stages
 
 _MOST_KNOWN = 50
+_TARGET = "target:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,22 +37,34 @@ class Opening:
     reason: str
     severity_rank: int
     occurrence_of: str | None = None
+    recurs: bool = False
 
 
-def known(connection: Connection, key: str, since: float) -> Sequence[Known]:
-    """Give the incidents that are found by *key*: all that are open, and the recent ones."""
+def known(connection: Connection, keys: Collection[str], since: float) -> Sequence[Known]:
+    """Give what is found by any of *keys*: all that is open, and what is recent, but what merged.
+
+    The newest first. The names and targets of what merged into an incident count as its own.
+    """
+    chosen = sa.select(incident_keys.c.incident_id).where(incident_keys.c.key.in_(keys))
     query = (
         sa.select(incidents)
-        .join(incident_keys, incident_keys.c.incident_id == incidents.c.id)
         .where(
-            incident_keys.c.key == key,
+            incidents.c.id.in_(chosen),
+            incidents.c.merged_into.is_(None),
             sa.or_(incidents.c.joined_at >= since, incidents.c.resolved_at.is_(None)),
         )
         .order_by(incidents.c.joined_at.desc())
         .limit(_MOST_KNOWN)
     )
-    rows = connection.execute(query).all()
-    names = _alertnames(connection, [row.id for row in rows])
+    return known_of(connection, connection.execute(query).all())
+
+
+def known_of(
+    connection: Connection, rows: Sequence[sa.Row[*tuple[object, ...]]]
+) -> Sequence[Known]:
+    """Give what is known of the incidents in *rows* of their table."""
+    ids = [row.id for row in rows]
+    names, targets = _alertnames(connection, ids), _targets(connection, ids)
     return [
         Known(
             id=row.id,
@@ -61,6 +74,11 @@ def known(connection: Connection, key: str, since: float) -> Sequence[Known]:
             severity_rank=row.severity_rank,
             alertnames=names[row.id],
             is_resolved=row.resolved_at is not None,
+            targets=targets[row.id],
+            occurrence_of=row.occurrence_of,
+            merged_into=row.merged_into,
+            flaps=row.flaps,
+            recurs=bool(row.recurs),  # a plain query gives a number on SQLite
         )
         for row in rows
     ]
@@ -69,15 +87,31 @@ def known(connection: Connection, key: str, since: float) -> Sequence[Known]:
 def _alertnames(
     connection: Connection, incident_ids: Sequence[str]
 ) -> Mapping[str, frozenset[str]]:
-    query = (
-        sa.select(episodes_table.c.incident_id, episodes_table.c.alertname)
-        .where(episodes_table.c.incident_id.in_(incident_ids))
-        .distinct()
+    # Two questions rather than one with OR: each of them finds its rows by an index.
+    own = sa.select(episodes_table.c.incident_id, episodes_table.c.alertname).where(
+        episodes_table.c.incident_id.in_(incident_ids)
+    )
+    merged = (
+        sa.select(incidents.c.merged_into, episodes_table.c.alertname)
+        .join(episodes_table, episodes_table.c.incident_id == incidents.c.id)
+        .where(incidents.c.merged_into.in_(incident_ids))
+    )
+    found: dict[str, set[str]] = {incident_id: set() for incident_id in incident_ids}
+    for query in (own, merged):
+        for incident_id, alertname in connection.execute(query.distinct()):
+            found[incident_id].add(alertname)
+    return {incident_id: frozenset(names) for incident_id, names in found.items()}
+
+
+def _targets(connection: Connection, incident_ids: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    query = sa.select(incident_keys).where(
+        incident_keys.c.incident_id.in_(incident_ids),
+        incident_keys.c.key.startswith(_TARGET, autoescape=True),
     )
     found: dict[str, set[str]] = {incident_id: set() for incident_id in incident_ids}
     for row in connection.execute(query):
-        found[row.incident_id].add(row.alertname)
-    return {incident_id: frozenset(names) for incident_id, names in found.items()}
+        found[row.incident_id].add(row.key.removeprefix(_TARGET))
+    return {incident_id: frozenset(targets) for incident_id, targets in found.items()}
 
 
 def open_new(connection: Connection, opening: Opening) -> None:
@@ -90,6 +124,7 @@ def open_new(connection: Connection, opening: Opening) -> None:
         "reason": opening.reason,
         "severity_rank": opening.severity_rank,
         "occurrence_of": opening.occurrence_of,
+        "recurs": opening.recurs,
     }
     connection.execute(sa.insert(incidents), row)
     log(connection, opening.id, Entry(at=opening.at, event="opened", text=opening.reason))
@@ -124,6 +159,18 @@ def joined(connection: Connection, incident_id: str, at: float, severity_rank: i
         "resolved_at": None,
     }
     connection.execute(sa.update(incidents).where(incidents.c.id == incident_id).values(change))
+
+
+def flapped(connection: Connection, incident_id: str) -> None:
+    """Count that an incident was over and fires again."""
+    change = {"flaps": incidents.c.flaps + 1}
+    connection.execute(sa.update(incidents).where(incidents.c.id == incident_id).values(change))
+
+
+def merge(connection: Connection, incident_id: str, root_id: str) -> None:
+    """Note that *incident_id*, and what merged into it before, is one with *root_id*."""
+    own = sa.or_(incidents.c.id == incident_id, incidents.c.merged_into == incident_id)
+    connection.execute(sa.update(incidents).where(own).values(merged_into=root_id))
 
 
 def set_state(connection: Connection, incident_id: str, state: IncidentState, entry: Entry) -> None:
@@ -180,6 +227,8 @@ def _with_episodes(connection: Connection, query: sa.Select[*tuple[object, ...]]
             episodes=members[row.id],
             resolved_at=row.resolved_at,
             occurrence_of=row.occurrence_of,
+            merged_into=row.merged_into,
+            flaps=row.flaps,
         )
         for row in rows
     ]

@@ -11,10 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from responder.store.engine import StoreError, unavailable
+from responder.store.engine import StoreError, open_engine, unavailable
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 _POSTGRES_LOCK = 0x7669676965  # any number, the same for every replica
+# A step may rewrite a large table, and another replica may be at it first.
+_PATIENCE_SECONDS = 3600.0
 
 
 def configuration(connection: Connection) -> Config:
@@ -24,6 +26,15 @@ def configuration(connection: Connection) -> Config:
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
+
+
+def run(url: str) -> None:
+    """Bring the schema of *url* up to date, however long that takes; raises StoreError."""
+    engine = open_engine(url, answer_seconds=_PATIENCE_SECONDS)
+    try:
+        to_newest(engine)
+    finally:
+        engine.dispose()
 
 
 def to_newest(engine: Engine) -> None:

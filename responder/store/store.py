@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
@@ -12,10 +12,17 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from responder.store import migrate
-from responder.store.engine import open_engine, prepare_file, unavailable, workflows_url
+from responder.store.engine import (
+    open_engine,
+    prepare_file,
+    unavailable,
+    workflows_url,
+)
+from responder.store.lock import FileLock
 from responder.store.writer import Writer
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _READERS = 2
 
@@ -28,10 +35,16 @@ class Store:
         self.workflows_url = workflows_url(url)
         self._engine = open_engine(url)
         try:
-            migrate.to_newest(self._engine)
+            self._lock = FileLock(url)
+        except BaseException:
+            self._engine.dispose()
+            raise
+        try:
+            migrate.run(url)
             prepare_file(self.workflows_url)
         except BaseException:
             self._engine.dispose()
+            self._lock.release()
             raise
         self._reading = open_engine(url, read_only=True)
         self._writer = Writer(self._engine, waiting_limit=waiting_limit)
@@ -54,6 +67,12 @@ class Store:
         """Run *work* in a transaction; done means on disk. Raises StoreUnavailableError."""
         return await self._writer.write(work)
 
+    async def write_together(
+        self, kind: Callable[[Connection, Sequence[T]], Sequence[R | Exception]], item: T
+    ) -> R:
+        """Have *kind* do *item* in one call with all of its kind that wait, as `Writer` does."""
+        return await self._writer.write_together(kind, item)
+
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run *query* on a thread for reading. Raises StoreUnavailableError."""
 
@@ -70,9 +89,18 @@ class Store:
         """Tell how many writes wait."""
         return self._writer.waiting()
 
+    def oldest_age_seconds(self) -> float:
+        """Tell how long the oldest write has waited for its commit, 0 when none does."""
+        return self._writer.oldest_age_seconds()
+
+    def observe(self, committed: Callable[[float, int], None]) -> None:
+        """Have each commit told to *committed*, on the writer's thread: seconds, and how many."""
+        self._writer.observe = committed
+
     def close(self) -> None:
         """Write what waits and close; may take as long as that takes."""
         self._writer.close()
         self._readers.shutdown(wait=True)
         self._engine.dispose()
         self._reading.dispose()
+        self._lock.release()

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData(
@@ -72,14 +73,17 @@ incidents = Table(
     Column("severity_rank", Integer, nullable=False),
     Column("resolved_at", Float, index=True),
     Column("occurrence_of", String, ForeignKey("incidents.id")),
-    Column("merged_into", String, ForeignKey("incidents.id")),
+    Column("merged_into", String, ForeignKey("incidents.id"), index=True),
+    # How often it was over and fired again at once; whether it was opened for coming too often.
+    Column("flaps", Integer, nullable=False, default=0, server_default="0"),
+    Column("recurs", Boolean, nullable=False, default=False, server_default=false()),
 )
 
 incident_keys = Table(
     "incident_keys",
     metadata,
     Column("key", Text, primary_key=True),
-    Column("incident_id", String, ForeignKey("incidents.id"), primary_key=True),
+    Column("incident_id", String, ForeignKey("incidents.id"), primary_key=True, index=True),
 )
 
 incident_log = Table(
@@ -96,7 +100,7 @@ episodes = Table(
     "episodes",
     metadata,
     Column("id", String, primary_key=True),
-    Column("incident_id", String, ForeignKey("incidents.id"), index=True),
+    Column("incident_id", String, ForeignKey("incidents.id")),
     Column("fingerprint", Text, nullable=False),
     Column("alertname", Text, nullable=False, index=True),
     Column("first_seen_at", Float, nullable=False),
@@ -105,8 +109,11 @@ episodes = Table(
     Column("resolved_at", Float),
     Column("resolved_seen_at", Float),
     Column("seen_late", Boolean, nullable=False, default=False),
+    # How many deliveries said again that it fires.
+    Column("resent", Integer, nullable=False, default=0, server_default="0"),
     Column("alert", JSON, nullable=False),
-    Index("ix_episodes_latest", "fingerprint", "first_seen_at"),
+    Index("ix_episodes_latest", "fingerprint", "resolved_at"),
+    Index("ix_episodes_incident_id", "incident_id", "alertname"),
 )
 
 episode_facts = Table(
@@ -147,6 +154,7 @@ replicas = Table(
     Column("version", Text, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("heartbeat_at", Float, nullable=False),
+    Column("dead_after_seconds", Float, nullable=False),
 )
 
 leases = Table(
@@ -155,6 +163,14 @@ leases = Table(
     Column("name", String, primary_key=True),
     Column("owner", String, nullable=False),
     Column("taken_at", Float, nullable=False),
+)
+
+# How far what runs again and again has come.
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("at", Float, nullable=False),
 )
 
 stages = Table(
@@ -203,5 +219,7 @@ outbox = Table(
     Column("finished_at", Float),
     Column("problem", Text, nullable=False, default=""),
     Column("reference", Text, nullable=False, default=""),
+    # What is new since the message before, for who reads it.
+    Column("note", Text, nullable=False, default="", server_default=""),
     Index("ix_outbox_turn", "status", "channel", "due_at"),
 )

@@ -15,9 +15,10 @@ from aiohttp import web
 from responder.incident import IncidentState
 from responder.investigation.evidence import Status
 from responder.investigation.render import render as plain_text
-from responder.store import deliveries, views
+from responder.store import views
 from responder.store.store import Store
-from responder.web.api import listed
+from responder.web import story
+from responder.web.api import STATES, after, listed, mark, place, wanted_state
 from responder.web.markdown import render
 from responder.web.shown import filters
 
@@ -25,6 +26,7 @@ _HERE = Path(__file__).parent
 _RUNBOOK = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,100}")
 _LARGEST_RUNBOOK_BYTES = 256 * 1024
 _QUARANTINE_LISTED = 50
+_EPISODES_SHOWN = 200
 # A picture is not a page: opened by itself it may hold its own styles, and nothing else.
 _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
@@ -57,22 +59,32 @@ class Pages:
         app.router.add_static("/static", _HERE / "static", append_version=False)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
-        limit = listed(request)
-        lines = await self._store.read(lambda database: views.lines(database, limit))
-        quarantined = await self._store.read(lambda database: deliveries.quarantined(database, 1))
-        return _page(
-            request, "incidents.html", {"lines": lines, "has_quarantined": bool(quarantined)}
+        limit, before, state = listed(request), place(request, "before"), wanted_state(request)
+        lines = await self._store.read(
+            lambda database: views.lines(database, limit, before=before, state=state)
         )
+        unread = await self._store.read(lambda database: views.unread(database, 1))
+        context = {
+            "lines": lines,
+            "has_quarantined": bool(unread),
+            "states": STATES,
+            "state": state,
+            "next": _next(request, after(lines, limit)),
+            "is_first": before is None,
+        }
+        return _page(request, "incidents.html", context)
 
     async def _incident(self, request: web.Request) -> web.StreamResponse:
         file = await self._file(request)
         waits = {IncidentState.WAITING, IncidentState.INVESTIGATING}
         context = {
             "file": file,
-            "incident": file.line.incident,
+            "incident": file.incident,
+            "episodes": file.incident.episodes[:_EPISODES_SHOWN],
+            "story": story.told(file),
             "report": file.dossier.report if file.dossier else None,
             "evidence": file.dossier.evidence if file.dossier else (),
-            "is_under_way": file.line.incident.state in waits,
+            "is_under_way": file.incident.state in waits,
             "ok": Status.OK,
         }
         return _page(request, "incident.html", context)
@@ -111,10 +123,19 @@ class Pages:
         return _page(request, "runbook.html", {"name": name, "text": render(text)})
 
     async def _quarantine(self, request: web.Request) -> web.StreamResponse:
-        found = await self._store.read(
-            lambda database: deliveries.quarantined(database, _QUARANTINE_LISTED)
+        before = place(request, "before")
+        posts = await self._store.read(
+            lambda database: views.unread(database, _QUARANTINE_LISTED, before=before)
         )
-        return _page(request, "quarantine.html", {"posts": found})
+        is_full = len(posts) == _QUARANTINE_LISTED
+        last = mark(posts[-1].received_at, posts[-1].id) if is_full else None
+        context = {"posts": posts, "next": _next(request, last)}
+        return _page(request, "quarantine.html", context)
+
+
+def _next(request: web.Request, last: str | None) -> str:
+    """Give the address of the page after this one, empty where there is none."""
+    return str(request.rel_url.update_query(before=last)) if last else ""
 
 
 def _page(request: web.Request, name: str, context: Mapping[str, Any]) -> web.StreamResponse:

@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+from responder.guard import clean, mask_secrets
 
 _LONGEST_LINK = 4000
+_LONGEST_EXCERPT = 4000
+_INCIDENT = re.compile(r"\bincident ([0-9a-f]{16})\b")
 
 
 def filters() -> Mapping[str, Callable[..., Any]]:
     """Give every template filter by name."""
-    return {"moment": moment, "span": span, "quantity": quantity, "web_link": web_link}
+    return {
+        "moment": moment,
+        "span": span,
+        "quantity": quantity,
+        "web_link": web_link,
+        "linked": linked,
+        "excerpt": excerpt,
+        "masked": masked,
+    }
+
+
+def linked(text: str) -> Markup:
+    """Write a text in which every incident that it names is a link to its page."""
+    parts, end = [], 0
+    for found in _INCIDENT.finditer(text):
+        parts += [escape(text[end : found.start()]), _incident_link(found[1])]
+        end = found.end()
+    return Markup().join([*parts, escape(text[end:])])
+
+
+def _incident_link(incident_id: str) -> Markup:
+    return Markup('<a href="/incidents/{0}">incident {0}</a>').format(incident_id)
+
+
+def excerpt(body: bytes) -> str:
+    """Write the beginning of a body as text: what cannot be seen stripped, secrets masked."""
+    return mask_secrets(clean(body.decode("utf-8", "replace"), _LONGEST_EXCERPT))
+
+
+def masked(text: str) -> str:
+    """Write a text with its secrets masked."""
+    return mask_secrets(text)
 
 
 def moment(at: float | None) -> Markup:

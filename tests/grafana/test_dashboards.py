@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from grafana.boards import threshold
 from grafana.build import DASHBOARDS, FOLDER, render
-from grafana.overview import threshold
 from tests.rules.expressions import exported, metrics, values
 from tests.rules.files import ROOT, RULES, alerts, read, recorded
 
@@ -35,10 +35,11 @@ def _panels() -> list[dict[str, Any]]:
 def _expressions(board: Board) -> Iterator[str]:
     """Yield what panels and annotations ask, with Grafana's variables filled in."""
     asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    asked += [note["target"]["expr"] for note in board["annotations"]["list"]]
+    asked += [note["target"]["expr"] for note in board["annotations"].get("list", ())]
     for expression in asked:
         yield (
             expression.replace("$__rate_interval", "1m")
+            .replace("$responders", ".+")
             .replace("$job", ".+")
             .replace("$target", ".+")
         )

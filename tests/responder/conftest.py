@@ -39,13 +39,13 @@ class Place:
 
     async def read(self, path: str) -> Any:
         """Get JSON."""
-        async with self.session.get(self.url / path[1:]) as response:
+        async with self.session.get(self.url.join(URL(path))) as response:
             assert response.status == 200, await response.text()
             return await response.json()
 
     async def text(self, path: str, **options: Any) -> str:
         """Get text."""
-        async with self.session.get(self.url / path[1:], **options) as response:
+        async with self.session.get(self.url.join(URL(path)), **options) as response:
             assert response.status == 200, await response.text()
             return await response.text()
 

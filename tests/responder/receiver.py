@@ -52,7 +52,7 @@ async def listening() -> AsyncIterator[Receiver]:
     """Run a receiver on a free port."""
     receiver = Receiver()
     receiver.hold.set()
-    app = web.Application()
+    app = web.Application(client_max_size=16 * 1024 * 1024)
     app.router.add_post("/reports", receiver.take)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()

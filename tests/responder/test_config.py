@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import lab
+from responder.channel import channels
 from responder.config import Config, load_config
 from toolkit.settings import ConfigError, parse
 
@@ -31,7 +32,7 @@ WRONG = {
         "c.yml:1: channels[0].kind: unknown channel 'webhok'; did you mean 'webhook'?"
     ),
     "channels: [{url: http://x}]": (
-        "c.yml:1: channels[0]: no kind is set; add `kind:`, one of log, webhook"
+        "c.yml:1: channels[0]: no kind is set; add `kind:`, one of " + ", ".join(channels.kinds())
     ),
     "channels: [{kind: webhook}]": "c.yml:1: channels[0].url: required, but not set; add it",
     "channels: [{kind: webhook, url: 'ftp://x'}]": (
@@ -46,13 +47,12 @@ WRONG = {
     "channels: [{kind: log, name: ' '}]": (
         "c.yml:1: channels: a channel without a name; give it a `name`"
     ),
-    "database: postgresql://u:p@db/vigie": (
-        "c.yml:1: database: not SQLite; PostgreSQL is not supported yet; "
-        "give a file's path or a sqlite:// URL"
+    "database: mysql://u:p@db/vigie": (
+        "c.yml:1: database: neither SQLite nor PostgreSQL; "
+        "give a file's path or a URL such as postgresql://user@host/name"
     ),
     "patrol: {interval: 10m}": (
-        "c.yml:1: patrol: unknown setting; known: analyst, channels, concurrency, database, "
-        "external_url, incidents, limits, sources, topology, webhook"
+        f"c.yml:1: patrol: unknown setting; known: {', '.join(sorted(Config.model_fields))}"
     ),
     "sources: [{kind: runbooks, folder: /no/where/../pages}]": (
         "c.yml:1: sources[0].folder: no folder at /no/pages; "
@@ -75,6 +75,31 @@ def test_what_is_wrong_is_said(text: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parse(text, "c.yml", Config, environ={})
     assert str(refused.value) == WRONG[text]
+
+
+DATABASES = {
+    "database: postgresql://u:hush@db/vigie": "postgresql://u:hush@db/vigie",
+    "database: {env: WHERE}": "postgresql://u:hush@other/vigie",
+    "database: some/file.db": "some/file.db",
+}
+
+
+@pytest.mark.parametrize("text", DATABASES)
+def test_a_database_s_password_is_never_shown(text: str) -> None:
+    """The place is known to who opens it, and the password to nobody else."""
+    environ = {"WHERE": "postgresql://u:hush@other/vigie"}
+    config = parse(text, "c.yml", Config, environ=environ)
+    assert config.database_location() == DATABASES[text]
+    assert "hush" not in f"{config!r} {config} {config.model_dump_json()}"
+
+
+@pytest.mark.parametrize("place", ["mysql://u:hush@db/v", "postgresql://u:hush@db:port/v"])
+def test_a_secret_place_that_is_wrong_is_not_shown(place: str) -> None:
+    """The fault names the setting and the remedy alone."""
+    with pytest.raises(ConfigError) as refused:
+        parse("database: {env: WHERE}", "c.yml", Config, environ={"WHERE": place})
+    assert "c.yml:1: database: " in str(refused.value)
+    assert "hush" not in str(refused.value)
 
 
 def test_every_fault_is_said_at_once() -> None:

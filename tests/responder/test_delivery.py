@@ -66,7 +66,7 @@ async def test_a_rejected_message_is_shown_and_not_sent_again(start: Start, sink
     await sink.until(1)
 
     async def shown() -> bool:
-        return bool((await deliveries(place))[0]["problem"] == "answered 400")
+        return bool((await deliveries(place))[0]["problem"] == "webhook: answered 400")
 
     await eventually(shown)
     await place.send(post(alert("Other", starts_at=time.time(), target="scorer")))
@@ -144,14 +144,14 @@ def test_patience_grows_and_heeds_the_far_end() -> None:
     [
         (200, {}, Delivered()),
         (204, {}, Delivered()),
-        (302, {"Location": "/elsewhere"}, Rejected(problem="answered 302")),
-        (404, {}, Rejected(problem="answered 404")),
-        (429, {"Retry-After": "7"}, Retry(problem="answered 429", after_seconds=7)),
-        (503, {"Retry-After": "soon"}, Retry(problem="answered 503")),
+        (302, {"Location": "/elsewhere"}, Rejected(problem="webhook: answered 302")),
+        (404, {}, Rejected(problem="webhook: answered 404")),
+        (429, {"Retry-After": "7"}, Retry(problem="webhook: answered 429", after_seconds=7)),
+        (503, {"Retry-After": "soon"}, Retry(problem="webhook: answered 503")),
         (
             500,
             {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"},
-            Retry(problem="answered 500", after_seconds=0),
+            Retry(problem="webhook: answered 500", after_seconds=0),
         ),
     ],
 )
@@ -170,7 +170,9 @@ async def test_the_webhook_says_when_nobody_answers(sink: Receiver) -> None:
     sink.hold.clear()
     async with aiohttp.ClientSession() as session:
         silent = WebhookChannel(url=sink.url, timeout=0.1)
-        assert await silent.send(MESSAGE, session, 5) == Retry(problem="no answer within 0.1 s")
+        assert await silent.send(MESSAGE, session, 5) == Retry(
+            problem="webhook: no answer within 0.1 s"
+        )
         closed = WebhookChannel(url="http://127.0.0.1:9/")
         outcome = await closed.send(MESSAGE, session, 5)
         assert isinstance(outcome, Retry)

@@ -302,10 +302,10 @@ async def test_a_fault_of_our_own_is_quarantined(
     """A post that our own code fails on is kept raw and answered 200, not sent again for ever."""
     place = await start(CALM)
 
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("responder.intake.place", fail)
+    monkeypatch.setattr("responder.admission.place", fail)
     assert await place.send(post(warning(starts_at=time.time()))) == 200
     assert "KeyError" in await place.text("/quarantine")
     monkeypatch.undo()

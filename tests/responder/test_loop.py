@@ -7,6 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+import sqlalchemy
+
+from responder.store import work
 from tests.responder.conftest import Start, eventually, place_in
 from tests.responder.fakes import ScriptedInvestigation, alert, post
 from tests.responder.receiver import Receiver
@@ -128,6 +132,100 @@ async def test_what_was_delivered_is_not_delivered_again(tmp_path: Path, sink: R
         await place.reported(2)
         received = await sink.until(2)
     assert len({each.key for each in received}) == 2
+
+
+async def test_what_joins_before_the_analysis_is_in_the_report(start: Start) -> None:
+    """Another alert that comes while evidence is gathered is gathered for, and reported on."""
+    investigation = ScriptedInvestigation()
+    investigation.hold["gather"] = asyncio.Event()
+    place = await start(investigation=investigation)
+    began = time.time() - 60
+    await place.send(post(alert(starts_at=began)))
+    await _calls(investigation, "gather", 1)
+    await place.send(post(alert("Other", starts_at=began, severity="warning")))
+    investigation.hold["gather"].set()
+    (incident,) = await place.reported()
+    assert set(incident["alertnames"]) == {"VigieTargetHung", "Other"}
+    assert investigation.calls["gather"] == 2
+    assert investigation.calls["analyse"] == 1
+    whole = await place.read(f"/api/v1/incidents/{incident['id']}")
+    assert "parted" not in [each["event"] for each in whole["history"]]
+
+
+@pytest.mark.parametrize("severity", ["warning", "critical"])
+async def test_an_end_before_the_analysis_ends_the_investigation_unless_critical(
+    start: Start, sink: Receiver, severity: str
+) -> None:
+    """What is over while evidence is gathered is closed with its reason; a critical is reported."""
+    investigation = ScriptedInvestigation()
+    investigation.hold["gather"] = asyncio.Event()
+    place = await start(
+        f"{{incidents: {{quiet: 0s}}, {channel(sink)}}}", investigation=investigation
+    )
+    began = time.time() - 60
+    await place.send(post(alert(starts_at=began, severity=severity)))
+    await _calls(investigation, "gather", 1)
+    await place.send(post(alert(starts_at=began, ends_at=time.time(), severity=severity)))
+    investigation.hold["gather"].set()
+
+    async def over() -> str:
+        (incident,) = await place.incidents()
+        return incident["state"] if incident["state"] in {"closed", "reported"} else ""
+
+    is_critical = severity == "critical"
+    assert await eventually(over) == ("reported" if is_critical else "closed")
+    assert investigation.calls["analyse"] == (1 if is_critical else 0)
+    (incident,) = await place.incidents()
+    if not is_critical:
+        assert "resolved before" in incident["reason"]
+        assert await place.responder.store.read(work.pending) == 0
+
+
+async def test_a_critical_does_not_wait_for_what_began_before(start: Start) -> None:
+    """With every place taken, a critical incident is investigated all the same."""
+    investigation = ScriptedInvestigation()
+    investigation.hold["gather"] = asyncio.Event()
+    place = await start("{concurrency: 1, incidents: {quiet: 0s}}", investigation=investigation)
+    now = time.time()
+    await place.send(post(alert("A", starts_at=now, target="A", severity="warning")))
+    await _calls(investigation, "gather", 1)
+    await place.send(post(alert("B", starts_at=now, target="B", severity="warning")))
+    await place.send(post(alert("C", starts_at=now, target="C")))
+    await _calls(investigation, "gather", 2)
+    assert investigation.order == ["A", "C"]
+
+
+async def test_a_turn_set_by_a_clock_put_back_since_is_taken_now(start: Start) -> None:
+    """Work that is due after ten minutes of a clock that was ten minutes ahead does not wait."""
+    clock = Hurried()
+    clock.ahead_seconds = 600
+    place = await start("incidents: {quiet: 30s}", clock=clock)
+    await place.send(post(alert(starts_at=time.time(), severity="warning")))
+    clock.ahead_seconds = 0
+    place.responder.dispatcher.wake()
+    await place.reported()
+
+
+async def test_what_is_over_is_deleted_with_its_run(start: Start) -> None:
+    """When an incident is old enough, nothing of it is left, nor of its run."""
+    place = await start("retention: {incidents: 1ms, bodies: 1ms}")
+    began = time.time() - 60
+    await place.send(post(alert(starts_at=began)))
+    await place.reported()
+    assert await place.responder.retention.once() == 0
+    await place.send(post(alert(starts_at=began, ends_at=time.time())))
+
+    async def deleted() -> bool:
+        return await place.responder.retention.once() == 1
+
+    await eventually(deleted)
+    assert await place.incidents() == []
+    engine = sqlalchemy.create_engine(place.responder.store.workflows_url)
+    with engine.connect() as connection:
+        for table in ("workflow_status", "operation_outputs"):
+            found = connection.execute(sqlalchemy.text(f"SELECT count(*) FROM {table}"))
+            assert found.scalar_one() == 0
+    engine.dispose()
 
 
 async def test_a_stage_that_fails_is_tried_again(start: Start) -> None:

@@ -9,13 +9,14 @@ from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from yarl import URL
 
 from responder.web.markdown import render
 from responder.web.shown import quantity, span, web_link
-from tests.responder.conftest import Place, Start
+from tests.responder.conftest import Place, Start, eventually
 from tests.responder.fakes import CHART, alert, post
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}\u202e"
@@ -90,6 +91,15 @@ async def test_hostile_labels_stay_text(start: Start) -> None:
         assert "{{ 7*7 }}" in text
 
 
+async def test_alerts_without_annotations_are_shown(start: Start) -> None:
+    """A rule need not have any, and what Prometheus alone told of has none."""
+    place = await start()
+    bare = alert(starts_at=time.time()) | {"annotations": {}}
+    assert await place.send(post(bare)) == 200
+    (incident,) = await place.reported()
+    assert "VigieTargetHung" in await place.text(f"/incidents/{incident['id']}")
+
+
 async def test_every_page_forbids_scripts_by_its_headers(start: Start) -> None:
     """The policy allows nothing inline, on pages, pictures and errors alike."""
     place = await start()
@@ -127,10 +137,110 @@ async def test_the_incident_page_shows_the_whole_report(start: Start) -> None:
         "What was looked at",
         "value at onset",
         "1.5 s",
-        "reported to log",
+        "to log: ",
         "it hangs",
     ):
         assert part in text, part
+
+
+async def test_the_page_tells_the_true_story(start: Start) -> None:
+    """Every fact of every alert is there in its order, with decisions and messages between."""
+    place = await start("channels: [{kind: log}]\nincidents: {quiet: 0s, flap_within: 0s}")
+    at = time.time()
+    first = alert(starts_at=at - 100)
+    await place.send(post(first))
+    await place.send(post(first))
+    (incident,) = await place.reported()
+    await place.send(post(alert(starts_at=at - 130)))
+    await place.send(post(alert(starts_at=at - 130, ends_at=at - 10)))
+    late = alert("Late", starts_at=at - 500, ends_at=at - 400)
+    await place.send(post(late))
+    (over, _) = await place.incidents()
+    path = f"/incidents/{incident['id']}"
+    whole = await eventually(lambda: told(place, f"/api/v1{path}", "resolved"))
+    text = await place.text(path)
+    facts = [each["fact"] for each in whole["facts"]]
+    assert facts == ["firing", "started earlier", "resolved"]
+    events = [each["event"] for each in whole["history"]]
+    assert events == ["opened", "investigating", "reported", "resolved"]
+    assert whole["episodes"][0]["resent"] == 2
+    assert "sent again: 2" in text
+    order = [text.index(f"<td>{each}</td>") for each in ("firing", "opened", "started earlier")]
+    assert order == sorted(order)
+    assert_tame(text)
+    page = await place.text(f"/incidents/{over['id']}")
+    assert "seen late" in page
+    assert "it was over before we heard of it" in page
+
+
+async def told(place: Place, path: str, event: str) -> Any:
+    """Give an incident when such an event of it was delivered."""
+    whole = await place.read(path)
+    sent = [each for each in whole["deliveries"] if each["event"] == event]
+    return whole if sent and all(each["status"] == "delivered" for each in sent) else None
+
+
+def warned(starts_at: float, ends_at: float | None = None) -> dict[str, Any]:
+    """Make an alert that is not critical."""
+    return alert(starts_at=starts_at, ends_at=ends_at, severity="warning")
+
+
+async def test_occurrences_and_what_they_are_of_link_each_other(start: Start) -> None:
+    """The list, both pages and the API say which incident an occurrence is of."""
+    place = await start()
+    at = time.time()
+    await place.send(post(warned(at - 100)))
+    (first,) = await place.reported()
+    await place.send(post(warned(at - 100, at - 50)))
+    await place.send(post(warned(at - 40)))
+    again, _ = await place.incidents()
+    whole = await place.read(f"/api/v1/incidents/{first['id']}")
+    assert again["occurrence_of"] == first["id"]
+    assert [each["id"] for each in whole["occurrences"]] == [again["id"]]
+    assert f'href="/incidents/{again["id"]}"' in await place.text(f"/incidents/{first['id']}")
+    page = await place.text(f"/incidents/{again['id']}")
+    assert f'occurrence of <a href="/incidents/{first["id"]}">' in page
+
+
+async def test_merged_incidents_link_each_other(start: Start) -> None:
+    """The later one says which it is one with, and the earlier lists it."""
+    place = await start()
+    at = time.time()
+    await place.send(post(alert(starts_at=at)))
+    await place.reported()
+    await place.send(post(alert(starts_at=at, target="other")))
+    later, earlier = await place.reported(2)
+    assert (later["merged_into"], earlier["merged_into"]) == (earlier["id"], None)
+    page = await place.text(f"/incidents/{later['id']}")
+    assert f'<a href="/incidents/{earlier["id"]}">{earlier["id"]}</a>, which stands' in page
+    assert "Merged into this one" in await place.text(f"/incidents/{earlier['id']}")
+    assert "one with <a" in await place.text("/")
+
+
+async def test_what_could_not_be_read_is_shown_without_harm(start: Start) -> None:
+    """The page and the API give problem, size and the beginning, escaped and without secrets."""
+    place = await start()
+    secret = "ghp_abcdefghijklmnopqrstuvwxyz0123456789"
+    body = f"{HOSTILE} token {secret} ".encode() + b"x" * 10_000
+    await place.send(body)
+    assert "/quarantine" in await place.text("/")
+    (unread,) = (await place.read("/api/v1/quarantine"))["posts"]
+    assert (unread["size_bytes"], unread["requeued_at"]) == (len(body), None)
+    assert unread["problem"]
+    page = await place.text("/quarantine")
+    for text in (page, unread["body"]):
+        assert secret not in text
+        assert "\u202e" not in text
+        assert len(text) < 6000
+    assert_tame(page)
+    assert "<script>alert" not in page
+
+
+async def test_the_start_page_is_quiet_when_all_could_be_read(start: Start) -> None:
+    """No link to an empty quarantine."""
+    place = await start()
+    assert "/quarantine" not in await place.text("/")
+    assert (await place.read("/api/v1/quarantine")) == {"posts": [], "next": None}
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,9 @@ def test_alert_links_have_a_base_that_can_be_set(rule: Rule) -> None:
     )
 
     assert said["runbook_url"] == f"{runbook}/runbooks/{rule['alert']}"
-    assert said["dashboard_url"].startswith(f"{dashboard}/d/vigie-overview")
+    about_responder = rule["alert"].startswith("VigieResponder")
+    board = "vigie-responder" if about_responder else "vigie-overview"
+    assert said["dashboard_url"].partition("?")[0] == f"{dashboard}/d/{board}"
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=_named)

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("heartbeat_at", sa.Float(), nullable=False),
+        sa.Column("dead_after_seconds", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replicas")),
     )
     op.create_table(
@@ -29,16 +30,33 @@ def upgrade() -> None:
         sa.Column("taken_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
     )
-    with op.batch_alter_table("deliveries", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("requeued_at", sa.Float(), nullable=True))
-    with op.batch_alter_table("incidents", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("merged_into", sa.String(), nullable=True))
-        batch_op.create_foreign_key(
-            op.f("fk_incidents_merged_into"), "incidents", ["merged_into"], ["id"]
-        )
-    with op.batch_alter_table("work", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("owner", sa.String(), nullable=False, server_default=""))
-        batch_op.add_column(sa.Column("due_set_at", sa.Float(), nullable=False, server_default="0"))
-    with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("destination", sa.Text(), nullable=False, server_default=""))
-        batch_op.add_column(sa.Column("due_set_at", sa.Float(), nullable=False, server_default="0"))
+    op.create_table(
+        "marks",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_marks")),
+    )
+    op.add_column("deliveries", sa.Column("requeued_at", sa.Float(), nullable=True))
+    # Columns are added, never tables copied: on SQLite what refers to a table forbids its copying.
+    op.execute(
+        "ALTER TABLE incidents ADD COLUMN merged_into VARCHAR"
+        " CONSTRAINT fk_incidents_merged_into REFERENCES incidents (id)"
+    )
+    op.create_index("ix_incidents_merged_into", "incidents", ["merged_into"], unique=False)
+    op.create_index("ix_incident_keys_incident_id", "incident_keys", ["incident_id"], unique=False)
+    op.add_column("incidents", sa.Column("flaps", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column(
+        "incidents", sa.Column("recurs", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
+    op.drop_index("ix_episodes_latest", table_name="episodes")
+    op.drop_index("ix_episodes_incident_id", table_name="episodes")
+    op.create_index("ix_episodes_latest", "episodes", ["fingerprint", "resolved_at"], unique=False)
+    op.create_index(
+        "ix_episodes_incident_id", "episodes", ["incident_id", "alertname"], unique=False
+    )
+    op.add_column("episodes", sa.Column("resent", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("work", sa.Column("owner", sa.String(), nullable=False, server_default=""))
+    op.add_column("work", sa.Column("due_set_at", sa.Float(), nullable=False, server_default="0"))
+    op.add_column("outbox", sa.Column("note", sa.Text(), nullable=False, server_default=""))
+    op.add_column("outbox", sa.Column("destination", sa.Text(), nullable=False, server_default=""))
+    op.add_column("outbox", sa.Column("due_set_at", sa.Float(), nullable=False, server_default="0"))

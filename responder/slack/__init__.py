@@ -1,0 +1,1 @@
+"""What Slack's Web API takes, and how it is spoken to."""

@@ -1,0 +1,1 @@
+"""Channels against far ends that keep the real rules."""
