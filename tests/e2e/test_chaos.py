@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.chaos import runs
 from lab.chaos.ground import Ground, Outcome
 from lab.chaos.moments import STAGES
 from lab.chaos.runs import Size
+
+pytestmark = pytest.mark.chaos
 
 SHORT = Size(kills=6, after_ack=3, hung_alerts=200, outage_seconds=3.0)
 

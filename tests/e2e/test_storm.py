@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab.chaos.ground import Ground
 from lab.chaos.runs import Size, storm
+
+pytestmark = pytest.mark.chaos
 
 SMALL = Size(alerts=1000, conditions=40, within_seconds=8.0)
 _MOST_MEBIBYTES = 512
