@@ -7,6 +7,9 @@ ANALYST ?=
 PERSONA ?=
 RUNS   ?=
 KILLS  ?= 100
+# Tests wait more than they work, so there are more at once than there are processors.
+WORKERS ?= 4
+PYTEST := $(RUN) -m pytest --numprocesses $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 
@@ -40,7 +43,7 @@ stack: $(VENV)/.installed ## Prometheus, Alertmanager and their tools, found, un
 .PHONY: test
 test: $(VENV)/.installed ## all tests, on Debian's Prometheus and Alertmanager
 	@$(RUN) -m lab.stack --flavour any
-	@$(RUN) -m pytest -m "not peers"
+	@$(PYTEST) -m "not peers"
 
 .PHONY: chaos
 chaos: $(VENV)/.installed ## the long runs: kills, outages, storms, restarts (RUNS="kills-sqlite storm", KILLS=100)
@@ -53,7 +56,7 @@ storm: $(VENV)/.installed ## 10,000 alerts of 400 conditions within a minute, an
 .PHONY: test-current
 test-current: $(VENV)/.installed ## the end-to-end tests on current Prometheus and Alertmanager, built once
 	@$(RUN) -m lab.stack --flavour current
-	@$(RUN) -m pytest tests/e2e -m "not peers and not chaos" --stack current
+	@$(PYTEST) tests/e2e -m "not peers and not chaos" --stack current
 
 .PHONY: test-peers
 test-peers: $(VENV)/.installed ## third-party endpoints for real, each in an environment of its own

@@ -9,6 +9,7 @@ from typing import cast
 
 import uvloop
 
+from responder.collector import collect_rarely
 from responder.incident import Policy
 from responder.intake import Intake, Rules, Taken
 from responder.metrics import Metrics
@@ -45,6 +46,7 @@ async def run(database: str | None) -> None:
             body_deadline_seconds=lambda: 30.0,
         ).register(app)
         async with serve(app, ["127.0.0.1:0"], web) as addresses:
+            collect_rarely()
             print(addresses[0].rpartition(":")[2], flush=True)
             await asyncio.Event().wait()
 

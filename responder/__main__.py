@@ -10,7 +10,9 @@ from pathlib import Path
 
 from responder.assembly import Startup, running
 from responder.backup import run as backup
+from responder.collector import collect_rarely
 from responder.config import load_config
+from responder.guard import mask_secrets
 from responder.investigator import investigator
 from responder.requeue import Errand, RequeueError
 from responder.requeue import run as requeue
@@ -36,7 +38,7 @@ def main() -> int:
     arguments.add_common(parser)
     namespace = parser.parse_args()
     common = arguments.common(namespace, config_file="responder.yml", listen_address=":10918")
-    configure(level=common.log_level, format=common.log_format)
+    configure(level=common.log_level, format=common.log_format, mask=mask_secrets)
     if namespace.command != "requeue" and (namespace.ids or namespace.all):
         parser.error("posts are named for requeue alone")
     try:
@@ -111,6 +113,7 @@ async def _run(common: CommonArguments) -> int:
         build=investigator,
     )
     async with running(startup) as responder:
+        collect_rarely()
         responder.supervisor.spawn("reload on hangup", each_hangup, responder.reload)
         await until_stopped()
     return 0

@@ -6,10 +6,12 @@ Each post of a batch sees what those before it did, as if each had been a transa
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from responder.acquainted import Acquainted
 from responder.alert import Alert, AlertStatus, Delivery, Episode
 from responder.incident import (
     WATCHDOG,
@@ -31,6 +33,9 @@ from responder.store.deliveries import Raw
 from responder.store.engine import Connection, serialise
 from responder.store.episodes import Stored
 from responder.store.incidents import Opening
+
+# If it was none, the comparison finds that it still fires once an old post cannot be on its way.
+REPEATED = "fires again just after its end: taken as a late repeat"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,12 +113,12 @@ class _Batch:
         self._rules = rules
         self._added = admissions.Additions()
         self._latest: dict[str, Stored] = {}
-        self._known: dict[str, Known] = {}
-        self._by_key: dict[str, list[str]] = {}
+        # Of which fingerprints the batch has more than one alert: what is done to others is not
+        # asked for again.
+        self._told_again: set[str] = set()
+        self._acquainted = Acquainted(rules.policy.horizon_seconds)
         self._open: dict[str, int] = {}
         self._found_by: dict[int, tuple[str, ...]] = {}
-        # What the alert before was placed among: its neighbours in a post are, too.
-        self._among: tuple[Sequence[str], float, list[Known]] | None = None
         # Incidents that may be over, and since when; each is settled before it is looked at again.
         self._due: dict[str, float] = {}
         # One draw for a batch, then counted on: rows that come together lie together.
@@ -137,8 +142,9 @@ class _Batch:
 
     def _load(self) -> None:
         alerts = [(alert, post) for post in self._posts for alert in post.delivery.alerts]
-        fingerprints = {alert.fingerprint for alert, _ in alerts}
-        self._latest = dict(episodes.latest(self._connection, fingerprints))
+        told = Counter([alert.fingerprint for alert, _ in alerts])
+        self._told_again = {each for each, times in told.items() if times > 1}
+        self._latest = dict(episodes.latest(self._connection, told.keys()))
         wanted: dict[str, None] = {}
         ending: dict[str, None] = {}
         for alert, post in alerts:
@@ -160,16 +166,11 @@ class _Batch:
 
     def _meet(self, wanted: Iterable[str]) -> None:
         """Load the incidents that keys lead to, where that is not known yet."""
-        missing = [key for key in wanted if key not in self._by_key]
+        missing = self._acquainted.missing(wanted)
         if not missing:
             return
         since = min(post.at for post in self._posts) - self._rules.policy.horizon_seconds
-        found = admissions.acquaintance(self._connection, missing, since)
-        self._by_key.update(found.by_key)
-        # What the batch did already is newer than what is stored.
-        self._known.update(
-            {key: each for key, each in found.incidents.items() if key not in self._known}
-        )
+        self._acquainted.meet(admissions.acquaintance(self._connection, missing, since))
 
     def _take(self, taking: _Taking) -> bool:
         post = taking.post
@@ -190,7 +191,7 @@ class _Batch:
         return any(news)
 
     def _may_be_over(self, incident_id: str, at: float) -> None:
-        self._among = None
+        self._acquainted.forget()
         left = self._open.get(incident_id)
         if left is None:
             self._due[incident_id] = at
@@ -198,12 +199,17 @@ class _Batch:
             self._due.setdefault(incident_id, at)
 
     def _take_alert(self, taking: _Taking, alert: Alert) -> bool:
+        latest = self._latest.get(alert.fingerprint)
+        if latest is None and alert.ends_at is None:  # most of what is news at all
+            self._begin(taking, alert, None)
+            return True
         meaning, found = self._meaning(taking.post, alert)
-        if meaning in {Motion.BEGINS, Motion.BEGINS_ENDED}:
-            latest = self._latest.get(alert.fingerprint)
+        if meaning is Motion.BEGINS or meaning is Motion.BEGINS_ENDED:
             self._begin(taking, alert, latest.incident_id if latest else None)
             return True
         if found is None or meaning is Motion.REPEATS:
+            if found is not None and alert.ends_at is None and not taking.post.is_late:
+                self._tell(taking.post, found.episode.id, REPEATED, alert)
             return False
         if meaning is Motion.CONTINUES:
             return self._go_on(taking.post, alert, found)
@@ -257,7 +263,8 @@ class _Batch:
             found.episode.model_copy(update={"alert": merged}) if is_changed else found.episode
         )
         self._added.see(episode, post.at, is_changed=is_changed)
-        self._latest[alert.fingerprint] = replace(found, episode=episode)
+        if alert.fingerprint in self._told_again:
+            self._latest[alert.fingerprint] = replace(found, episode=episode)
         if is_earlier:
             self._tell(post, episode.id, "started earlier", alert)
         return is_earlier
@@ -265,17 +272,21 @@ class _Batch:
     def _begin(self, taking: _Taking, alert: Alert, was_in: str | None) -> None:
         post = taking.post
         is_ended = alert.ends_at is not None
-        episode = Episode(
-            id=f"{self._lot}{next(self._drawn):08x}",
-            alert=alert,
-            first_seen_at=post.raw.received_at,
-            resolved_at=alert.ends_at,
-            seen_late=is_ended or post.is_late,
-        )
+        seen_late = is_ended or post.is_late
+        episode_id = f"{self._lot}{next(self._drawn):08x}"
         incident_id = None if alert.name == WATCHDOG else self._incident_for(post, alert, was_in)
-        self._added.begin(episode, incident_id)
-        self._tell(post, episode.id, "seen late" if episode.seen_late else "firing", alert)
-        self._remember(episode, incident_id)
+        seen_at = post.raw.received_at
+        self._added.begin(episode_id, incident_id, alert, seen_at, seen_late=seen_late)
+        self._tell(post, episode_id, "seen late" if seen_late else "firing", alert)
+        if alert.fingerprint in self._told_again:
+            episode = Episode(
+                id=episode_id,
+                alert=alert,
+                first_seen_at=seen_at,
+                resolved_at=alert.ends_at,
+                seen_late=seen_late,
+            )
+            self._remember(episode, incident_id)
         if incident_id and is_ended:
             taking.touched[incident_id] = None
         elif incident_id:
@@ -301,37 +312,29 @@ class _Batch:
         found_by = self._keys(alert, post)
         known = self._candidates(found_by, post.at)
         placement = place(alert, post.at, known, self._rules.policy, was_in=was_in)
-        joined = next((each for each in known if each.id == placement.joins), None)
-        if joined is not None:
-            incident_id = self._join(post, alert, joined, placement)
-        else:
+        if placement.joins is None:
             incident_id = self._open_new(post, alert, placement)
-        for key in found_by:
-            if incident_id not in self._by_key[key]:
-                self._among = None
-                self._by_key[key].append(incident_id)
-                self._added.keys.append((key, incident_id))
+        else:
+            known_there = self._acquainted[placement.joins]
+            incident_id = self._join(post, alert, known_there, placement)
+        for key in self._acquainted.lead(found_by, incident_id):
+            self._added.keys.append((key, incident_id))
         return incident_id
 
-    def _candidates(self, found_by: Sequence[str], at: float) -> list[Known]:
-        among = self._among
-        if among is not None and among[0] == found_by and among[1] == at:
-            return among[2]
+    def _candidates(self, found_by: tuple[str, ...], at: float) -> Sequence[Known]:
+        again = self._acquainted.again(found_by, at)
+        if again is not None:
+            return again
         self._meet(found_by)
-        ids = dict.fromkeys(each for key in found_by for each in self._by_key[key])
-        if not self._due.keys().isdisjoint(ids):
+        if self._due and not self._due.keys().isdisjoint(self._acquainted.ids(found_by)):
             self._catch_up()
-        since = at - self._rules.policy.horizon_seconds
-        known = [self._known[each] for each in ids if each in self._known]
-        apt = [each for each in known if each.joined_at >= since or not each.is_resolved]
-        self._among = (found_by, at, apt)
-        return apt
+        return self._acquainted.candidates(found_by, at)
 
     def _join(self, post: Post, alert: Alert, known: Known, placement: Placement) -> str:
         now = known
         if placement.flaps or not _is_as_before(known, alert, post.at):
-            self._known[known.id] = now = as_joined(known, alert, post.at, placement)
-            self._among = None
+            now = as_joined(known, alert, post.at, placement)
+            self._acquainted.change(now)
             self._added.join(now)
         event, text = joining(alert, known, placement)
         self._added.tell(known.id, post.at, event, text)
@@ -364,8 +367,7 @@ class _Batch:
         if placement.occurrence_of is None:
             when = turn([new.severity_rank], opened_at=post.at, at=post.at, policy=policy)
         self._added.open(opening, when)
-        self._known[new.id] = new
-        self._among = None
+        self._acquainted.change(new)
         self._open[new.id] = 0
         return new.id
 
@@ -376,15 +378,14 @@ class _Batch:
     def _catch_up(self) -> None:
         """Write what is decided and settle what may be over, so that the store is up to date."""
         added, self._added = self._added, admissions.Additions()
+        self.has_written = True  # even where it fails: a part may be there
         added.write(self._connection)
-        self.has_written = True
         due, self._due = self._due, {}
         if not due:
             return
-        self._among = None
         for incident_id, at in due.items():
             settle(self._connection, incident_id, self._rules.channels, at, self._rules.policy)
-        self._known.update(admissions.known_again(self._connection, due))
+        self._acquainted.update(admissions.known_again(self._connection, due))
 
 
 def _is_as_before(known: Known, alert: Alert, at: float) -> bool:

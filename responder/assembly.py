@@ -26,10 +26,9 @@ from responder.durable import Engine
 from responder.intake import Intake, Rules
 from responder.late import Late
 from responder.metrics import Metrics, Writes
-from responder.outbox import Couriers
+from responder.outbox import Couriers, addresses
 from responder.replica import Replica, new_presence
 from responder.retention import Ages, Retention
-from responder.store import outbox
 from responder.store.engine import StoreUnavailableError, url_of
 from responder.store.snapshot import Observer
 from responder.store.store import Store
@@ -108,11 +107,7 @@ class Current:
 
     def addresses(self) -> tuple[str, ...]:
         """Give every destination of every channel, as the outbox is told of them."""
-        return tuple(
-            outbox.address(channel.name, destination)
-            for channel in self.config.channels
-            for destination in channel.destinations()
-        )
+        return addresses(self.config.channels)
 
     def rules(self) -> Rules:
         """Give what intake goes by now."""
@@ -339,7 +334,7 @@ def _web(responder: Responder) -> web.Application:
     intake = Intake(store, current.rules, clock=startup.clock, wake=wake)
     comparison = Comparison(
         store,
-        Late(store, intake, clock=startup.clock),
+        Late(intake, clock=startup.clock),
         responder.surroundings.session,
         responder.metrics,
         settings=lambda: current.config.comparison,

@@ -159,13 +159,17 @@ class Comparison:
         # Before it is known who we are, nothing can be judged: that time is looked at later.
         start = (judged_at if memory.receivers else at) - settings.grace
         heard = await self._ask(alertmanagers, prometheis, start, at)
+        since = at - settings.look_back
+        memory.generators |= await self._store.read(partial(stored.generators, since=since))
         grace = judgement.grace(settings.grace, _trees(heard), memory.receivers)
         self._notice(heard, heard_at, at)
         await self._missed(heard, at, grace)
         await self._absent(heard, at, grace)
         is_judged = await self._over(heard, prometheis, (judged_at, at - grace))
         judged_to = max(judged_at, at - grace) if is_judged else judged_at
-        await self._store.write(lambda database: _set_marks(database, at, judged_to))
+        await self._store.write(
+            partial(_set_marks, heard=heard, at=at, judged_to=judged_to, since=since)
+        )
         memory.looked_at = at
         self._counts.compared(at)
 
@@ -189,10 +193,10 @@ class Comparison:
             return
         heard = await self._ask(alertmanagers, (), at, at)
         for cut in cuts:
-            await self._take_cut(cut, heard.listed.values())
+            await self._take_cut(cut, heard.listed.values(), at)
             await self._store.write(partial(stored.set_mark, name=_CUT, at=cut.received_at))
 
-    async def _take_cut(self, cut: Cut, listed: Iterable[Listed]) -> None:
+    async def _take_cut(self, cut: Cut, listed: Iterable[Listed], at: float) -> None:
         try:
             common = stored.group_labels(cut)
         except (ValueError, AttributeError):
@@ -204,7 +208,10 @@ class Comparison:
             and not each.is_held
             and common.items() <= each.alert.labels.items()
         ]
-        new = await self._store.read(lambda database: judgement.unknown(database, of_group))
+        grace = self._settings().grace
+        new = await self._store.read(
+            lambda database: judgement.unknown(database, of_group, at, grace)
+        )
         gaps = [Gap(kind=Kind.TRUNCATED, alert=each.alert, entry=each.entry) for each in new]
         await self._take(gaps, cut.receiver, cut.group_key)
 
@@ -287,7 +294,7 @@ class Comparison:
         lasting = memory.firing.lasting(at, grace)
         old = [each for key, each in ours.items() if key in lasting]
         old = [each for each in old if at - each.alert.starts_at >= grace]
-        new = await self._store.read(lambda database: judgement.unknown(database, old))
+        new = await self._store.read(lambda database: judgement.unknown(database, old, at, grace))
         sure, doubts = judgement.untimed(new, _trees(heard), memory.receivers)
         self._doubt(doubts)
         gaps = [Gap(kind=Kind.MISSED, alert=each.alert, entry=each.entry) for each in sure]
@@ -376,7 +383,11 @@ def _trees(heard: _Heard) -> Sequence[Route | None]:
     return [each.tree for each in heard.actives]
 
 
-def _set_marks(connection: Connection, at: float, judged_to: float) -> None:
+def _set_marks(  # what a process after this one has to know
+    connection: Connection, heard: _Heard, *, at: float, judged_to: float, since: float
+) -> None:
+    listed = {each.generator for each in heard.listed.values() if each.generator}
+    stored.keep_generators(connection, listed, at, since=since)
     stored.set_mark(connection, _HEARD, at)
     before = stored.mark(connection, _JUDGED)
     stored.set_mark(connection, _JUDGED, max(judged_to, before or 0.0))

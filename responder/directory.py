@@ -10,6 +10,7 @@ import aiohttp
 import structlog
 
 from responder.config import Config
+from responder.guard import told
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +73,7 @@ class Directory:
             async with asyncio.timeout(_DEADLINE_SECONDS + 1):
                 return await lister.components(self._label(), self._session, _DEADLINE_SECONDS)
         except Exception as error:  # noqa: BLE001 - a source's own fault must not end the others'
-            log.warning("components not learnt", problem=f"{type(error).__name__}: {error}"[:300])
+            log.warning("components not learnt", problem=told(error, 300))
             return None
 
 

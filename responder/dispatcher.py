@@ -11,11 +11,12 @@ import structlog
 
 from responder.casefile import report_id
 from responder.durable import Engine, LostError
+from responder.guard import told
 from responder.lastresort import apology
 from responder.metrics import Metrics
 from responder.patience import patiently
 from responder.store import incidents, work
-from responder.store.engine import Connection, StoreUnavailableError
+from responder.store.engine import Connection, StoreUnavailableError, is_outage
 from responder.store.incidents import Entry
 from responder.store.reports import Dossier
 from responder.store.store import Store
@@ -175,19 +176,21 @@ class Dispatcher:
         return False  # It is looked at again as work that nobody is at.
 
     async def _failed(self, task: Task, run_id: str, error: Exception) -> None:
-        problem = f"{type(error).__name__}: {error}"[:_LONGEST_PROBLEM]
+        problem = told(error, _LONGEST_PROBLEM)
         self._metrics.failures.inc()
         log.error("investigation failed", investigation=run_id, problem=problem)
-        if isinstance(error, TimeoutError):
+        # Who has lost it meanwhile must not stop the run of whoever goes on with it.
+        if isinstance(error, TimeoutError) and await self._is_left(task):
             await self._engine.give_up(run_id)
-        if task.attempts < _MOST_ATTEMPTS:
+        # While the disk is full the engine's own file may fail where the store's still has room.
+        if task.attempts < _MOST_ATTEMPTS or is_outage(error):
             await self._retry(task, problem)
         else:
             await self._apologise(task, problem)
 
     async def _retry(self, task: Task, problem: str) -> None:
         now = self._clock()
-        due_at = now + _RETRY_SECONDS * 2**task.attempts
+        due_at = now + _RETRY_SECONDS * 2 ** min(task.attempts, _MOST_ATTEMPTS)
         await patiently(
             self._store,
             lambda database: work.retry(

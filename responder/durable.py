@@ -17,6 +17,8 @@ from typing import Any, Self
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 from dbos import error as dbos_errors
 
+from responder.guard import told
+
 Workflow = Callable[[str, str], Awaitable[str]]
 
 # Fixed: by default it is a hash of the workflow's source, and after an upgrade the work of the
@@ -27,6 +29,7 @@ _THREADS = 8
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 3.0
 _QUEUE_PREFIX = "replica-"
+_LONGEST_PROBLEM = 500
 
 
 class StepFailedError(Exception):
@@ -44,9 +47,9 @@ class JsonSerializer(Serializer):
     """JSON in the database: with pickles, whoever writes there would run code here."""
 
     def serialize(self, data: Any) -> str:
-        """Write plain data, or an exception as its name and text."""
+        """Write plain data, or an exception as its name and text, without secrets."""
         if isinstance(data, BaseException):
-            data = {"__exception__": f"{type(data).__name__}: {data}"}
+            data = {"__exception__": told(data, _LONGEST_PROBLEM)}
         return json.dumps(data, separators=(",", ":"))
 
     def deserialize(self, serialized_data: str) -> Any:
@@ -148,11 +151,12 @@ class Engine:
     async def _open_queue(self) -> None:
         """Have the queue of what is taken over: polled, so only while there is such."""
         async with self._queueing:
-            self._taking_over += 1
-            if self._taking_over == 1:
+            if self._taking_over == 0:
                 await DBOS.register_queue_async(
                     self._queue, polling_interval_sec=_POLL_SECONDS, on_conflict="always_update"
                 )
+            # Only now: what was counted and not registered would never be polled.
+            self._taking_over += 1
 
     async def _close_queue(self) -> None:
         async with self._queueing:

@@ -67,6 +67,13 @@ def line(text: str, limit: int) -> str:
     return clean(text[: 4 * limit + 256].replace("\r", " ").replace("\n", " "), limit)
 
 
+def told(error: BaseException, limit: int) -> str:
+    """Put an error of somebody else's making on one line that may be stored, logged and told."""
+    # Masked before it is cut: of a secret cut in two, the first half would not be known as one.
+    text = mask_secrets(line(f"{type(error).__name__}: {error}", 4 * limit))
+    return line(text, limit)
+
+
 def clean_labels(labels: Mapping[str, str]) -> dict[str, str]:
     """Clean names and values of labels or annotations, secrets masked; a bounded number of them."""
     cleaned: dict[str, str] = {}

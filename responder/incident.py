@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import pydantic
 
-from responder.alert import Alert, Episode
+from responder.alert import Alert, Episode, indexed
 
 WATCHDOG = "VigieWatchdog"
 CRITICAL = 0
@@ -90,8 +90,9 @@ class Policy:
     `stale_within_seconds` is how long after a resolution a firing delivery with the same start
     may still be an old one that was under way. The same condition is investigated once more when
     it has come back `recurrences_limit` times within `occurrence_within_seconds`, and flaps when
-    it fires `flaps_limit` times within `flap_within_seconds`. `components` names the component
-    behind each target, as the juniors say it.
+    it fires `flaps_limit` times within `flap_within_seconds`; an incident takes in `flaps_most` of
+    those, for `flap_longest_seconds`. `components` names the component behind each target, as the
+    juniors say it.
     """
 
     join_within_seconds: float = 120
@@ -102,6 +103,8 @@ class Policy:
     recurrences_limit: int = 3
     flaps_limit: int = 3
     flap_within_seconds: float = 900
+    flaps_most: int = 1000
+    flap_longest_seconds: float = 86_400
     merge_within_seconds: float = 300
     components: Mapping[str, str] = field(default_factory=dict)
 
@@ -168,8 +171,8 @@ def keys(
     """
     component = _component(alert, component_label, components or {})
     found = [f"target:{alert.target}"] if alert.target else []
-    found += [f"component:{component}"] if component else []
-    return tuple(found or [f"group:{group_key or alert.fingerprint}"])
+    found += [f"component:{indexed(component)}"] if component else []
+    return tuple(found or [f"group:{indexed(group_key or alert.fingerprint)}"])
 
 
 def _component(alert: Alert, label: str, components: Mapping[str, str]) -> str | None:
@@ -248,7 +251,7 @@ def _flap(alert: Alert, at: float, apt: Sequence[Known], policy: Policy) -> Plac
         and alert.name in each.alertnames
         and at - each.joined_at <= policy.flap_within_seconds
     ]
-    reported = next((each for each in lately if _is_reported(alert, each)), None)
+    reported = next((each for each in lately if _is_reported(alert, at, each, policy)), None)
     fired = 1 + sum(1 + each.flaps for each in lately)
     if reported is None or fired < policy.flaps_limit:
         return None
@@ -287,11 +290,18 @@ def _recur(alert: Alert, at: float, apt: Sequence[Known], policy: Policy) -> Pla
 def _is_occurrence(alert: Alert, at: float, each: Known, policy: Policy) -> bool:
     is_recent = at - each.joined_at <= policy.occurrence_within_seconds
     # An occurrence is silent: what is critical must not fire under a last word of "resolved".
-    return is_recent and not _is_critical(alert) and _is_reported(alert, each)
+    return is_recent and not _is_critical(alert) and _is_reported(alert, at, each, policy)
 
 
-def _is_reported(alert: Alert, each: Known) -> bool:
-    return each.state is IncidentState.REPORTED and each.is_resolved and _is_covered(alert, each)
+def _is_reported(alert: Alert, at: float, each: Known, policy: Policy) -> bool:
+    is_over = each.state is IncidentState.REPORTED and each.is_resolved
+    return is_over and _is_covered(alert, each) and not _is_worn(at, each, policy)
+
+
+def _is_worn(at: float, each: Known, policy: Policy) -> bool:
+    """Tell whether it has flapped for so long that its report says nothing of now."""
+    is_old = each.flaps > 0 and at - each.opened_at > policy.flap_longest_seconds
+    return is_old or each.flaps >= policy.flaps_most
 
 
 def _is_covered(alert: Alert, each: Known) -> bool:
@@ -322,7 +332,9 @@ def _opening(alert: Alert, at: float, apt: Sequence[Known], policy: Policy) -> s
     ]
     if not recent:
         return "a condition not seen lately"
-    return f"{_news(alert, recent)}; it follows incident {recent[0].id}"
+    is_worn = alert.name in recent[0].alertnames and _is_worn(at, recent[0], policy)
+    news = "has flapped for too long: looked at anew" if is_worn else _news(alert, recent)
+    return f"{news}; it follows incident {recent[0].id}"
 
 
 def _news(alert: Alert, recent: Sequence[Known]) -> str:

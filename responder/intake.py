@@ -12,9 +12,9 @@ import structlog
 
 from responder.admission import Post, Rules, admit
 from responder.alert import Alert, Delivery
-from responder.store import deliveries, work
+from responder.store import comparison, deliveries, work
 from responder.store.deliveries import Raw
-from responder.store.engine import Connection, StoreUnavailableError
+from responder.store.engine import Connection, StoreRefusedError, StoreUnavailableError
 from responder.store.store import Store
 from responder.webhook_v4 import Reading, UnreadableError, read_change, read_delivery
 
@@ -31,11 +31,15 @@ class OverloadedError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """What a post came to: its alerts, and the problem of what could not be read."""
+    """What a post came to: its alerts, and the problem of what could not be read.
+
+    `changed` counts the episodes that what was learnt late has begun or ended.
+    """
 
     alerts: tuple[Alert, ...] = ()
     problem: str | None = None
     has_news: bool = False
+    changed: int = 0
 
 
 class Intake:
@@ -77,19 +81,32 @@ class Intake:
         except OverloadedError:
             raise
         except Exception as error:  # noqa: BLE001 - sent again it would fail again: it is kept raw
-            return await self._quarantine(raw, f"could not be taken in ({type(error).__name__})")
+            return await self._quarantine(raw, _not_taken(error))
         return Taken(alerts=reading.delivery.alerts, problem=problem, has_news=has_news)
 
-    async def take_late(self, raw: Raw, delivery: Delivery) -> Taken:
+    async def take_late(self, raw: Raw, delivery: Delivery, reason: str = "") -> Taken:
         """Store alerts that were learnt otherwise than by a webhook, firing or over already.
 
         What is there already (the same fingerprint and start, or a time in common) is not stored
         twice, now or when a webhook tells of it later. An open episode that *delivery* says is
-        over ends. Raises OverloadedError, and whatever our own code fails with.
+        over ends. The incidents are told the *reason*. Raises OverloadedError, and whatever our own
+        code fails with.
         """
         post = Post(raw=raw, delivery=delivery, at=self._clock(), is_late=True)
-        has_news = await self._admitted(post)
-        return Taken(alerts=delivery.alerts, problem=raw.problem, has_news=has_news)
+
+        def take(connection: Connection) -> int:
+            (outcome,) = self._admit(connection, [post])
+            if isinstance(outcome, Exception):
+                raise outcome
+            return comparison.tell(connection, raw.id, post.at, reason)
+
+        try:
+            changed = await self._store.write(take)
+        except StoreUnavailableError as error:
+            raise OverloadedError(str(error)) from error
+        if changed:
+            self._wake()
+        return Taken(alerts=delivery.alerts, has_news=changed > 0, changed=changed)
 
     async def again(self, delivery_id: str) -> Taken:
         """Read a quarantined post again, and store what it says as of when it came.
@@ -128,7 +145,7 @@ class Intake:
         except OverloadedError:
             raise
         except Exception as error:  # noqa: BLE001 - it stays where it is
-            return Taken(problem=f"could not be taken in ({type(error).__name__})")
+            return Taken(problem=_not_taken(error))
         return Taken(alerts=reading.delivery.alerts, problem=problem, has_news=has_news)
 
     async def _change_again(self, raw: Raw) -> Taken:
@@ -153,7 +170,10 @@ class Intake:
             deliveries.keep(connection, raw)
             return deliveries.keep_change(connection, change, raw.id)
 
-        return Taken(has_news=await self._write(keep))
+        try:
+            return Taken(has_news=await self._write(keep))
+        except StoreRefusedError as error:
+            return await self._quarantine(raw, _not_taken(error))
 
     async def broken(self, kind: str, body: bytes, problem: str) -> Taken:
         """Store what came of a body that broke off or could not be unpacked."""
@@ -202,6 +222,10 @@ def _rising_ids() -> Callable[[], str]:
     """Give ids of this process alone, each after the one before: an index grows at its end."""
     lot, numbers = os.urandom(12).hex(), itertools.count()
     return lambda: f"{lot}{next(numbers):08x}"
+
+
+def _not_taken(error: Exception) -> str:
+    return f"could not be taken in ({type(error).__name__})"
 
 
 def _overloaded(limit: int) -> OverloadedError:

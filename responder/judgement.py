@@ -8,13 +8,15 @@ from enum import StrEnum
 
 from responder.absence import Listed, Span, fingerprint, may_be_same
 from responder.alert import Alert, AlertStatus
-from responder.incident import WATCHDOG
+from responder.incident import WATCHDOG, Policy
 from responder.routes import Route, UnsureError
 from responder.store import comparison, episodes
 from responder.store.engine import Connection
 from responder.witness import Fired
 
 _SLACK_SECONDS = 0.5
+# Before that, intake would take what fires for a late repeat.
+_STALE_SECONDS = Policy().stale_within_seconds
 
 
 class Kind(StrEnum):
@@ -27,7 +29,7 @@ class Kind(StrEnum):
 
 
 REASONS = {
-    Kind.MISSED: "found firing in Alertmanager; it had not reached us",
+    Kind.MISSED: "found firing in Alertmanager; it had not reached us, or only as a late repeat",
     Kind.MISSED_AND_OVER: "found in Prometheus; it fired and was over without reaching us",
     Kind.TRUNCATED: "cut from Alertmanager's post; fetched from it",
     Kind.CLOSED: "closed by comparison: neither Alertmanager nor Prometheus has it any more,"
@@ -77,14 +79,20 @@ def grace(least: float, trees: Iterable[Route | None], receivers: frozenset[str]
     return max([least, *(each.wait_seconds + each.interval_seconds for each in ours)])
 
 
-def unknown(connection: Connection, listed: Iterable[Listed]) -> Sequence[Listed]:
-    """Give those that no episode stands for; the watchdog never needs one."""
+def unknown(
+    connection: Connection, listed: Iterable[Listed], at: float, grace_seconds: float
+) -> Sequence[Listed]:
+    """Give those that no episode stands for at a time; the watchdog never needs one.
+
+    An episode that has just ended does for a while: they may not know yet that it is over.
+    """
     wanted = [each for each in listed if each.alert.name != WATCHDOG]
     if not wanted:
         return ()
     there = {each.alert.fingerprint for each in comparison.open_episodes(connection)}
     rest = [each for each in wanted if each.alert.fingerprint not in there]
-    return [each for each in rest if not comparison.has_begun(connection, each.alert)]
+    over_since = at - max(grace_seconds, _STALE_SECONDS)
+    return [each for each in rest if not comparison.has_begun(connection, each.alert, over_since)]
 
 
 def untimed(

@@ -13,9 +13,7 @@ import orjson
 from responder.alert import Alert
 from responder.intake import Intake
 from responder.judgement import REASONS, Gap, Kind
-from responder.store import comparison
 from responder.store.deliveries import Raw
-from responder.store.store import Store
 from responder.webhook_v4 import read_delivery
 
 _MOST_IN_A_POST = 200
@@ -24,9 +22,8 @@ _MOST_IN_A_POST = 200
 class Late:
     """Takes gaps into the store; `clock` is the time that they are seen at."""
 
-    def __init__(self, store: Store, intake: Intake, *, clock: Callable[[], float]) -> None:
+    def __init__(self, intake: Intake, *, clock: Callable[[], float]) -> None:
         """Keep what it works with."""
-        self._store = store
         self._intake = intake
         self._clock = clock
 
@@ -48,10 +45,7 @@ class Late:
         body = _body(kind, gaps, receiver, group_key)
         raw = Raw(id=uuid.uuid4().hex, kind="comparison", received_at=at, body=body)
         delivery = read_delivery(body, at).delivery
-        await self._intake.take_late(raw, delivery)
-        return await self._store.write(
-            lambda database: comparison.tell(database, raw.id, at, REASONS[kind])
-        )
+        return (await self._intake.take_late(raw, delivery, REASONS[kind])).changed
 
 
 def _body(kind: Kind, gaps: Sequence[Gap], receiver: str, group_key: str) -> bytes:

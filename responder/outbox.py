@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Literal, assert_never, cast
 
@@ -37,6 +37,15 @@ _LONGEST_IDLE_SECONDS = 30.0
 _LONGEST_PROBLEM = 300
 # While configurations are rolled out, another replica may know a channel that this one does not.
 _GONE_AFTER_SECONDS = 600.0
+
+
+def addresses(channels: Iterable[Channel]) -> tuple[str, ...]:
+    """Give every destination of every channel, as the outbox is told of them."""
+    return tuple(
+        outbox.address(channel.name, destination)
+        for channel in channels
+        for destination in channel.destinations()
+    )
 
 
 class Couriers:
@@ -148,13 +157,7 @@ class Couriers:
 
     async def _deliver(self, parcel: Parcel, channel: Channel) -> float:
         """Deliver once and note what came of it; give how long the far end wants to be left."""
-        message = await patiently_read(
-            self._store, lambda database: self._message(database, parcel)
-        )
-        if message is None:
-            outcome: Outcome = Rejected(problem="outbox: its report is gone; none can be sent")
-        else:
-            outcome = await self._sent(message, channel)
+        outcome = await self._tried(parcel, channel)
         now = self._clock()
         ending = _ending(parcel, channel, outcome, now)
         self._count(parcel, outcome, ending)
@@ -163,6 +166,19 @@ class Couriers:
         )
         wish_seconds = outcome.after_seconds if isinstance(outcome, Retry) else None
         return min(wish_seconds or 0.0, _LONGEST_PAUSE_SECONDS)
+
+    async def _tried(self, parcel: Parcel, channel: Channel) -> Outcome:
+        try:
+            message = await patiently_read(
+                self._store, lambda database: self._message(database, parcel)
+            )
+        except Exception as error:  # noqa: BLE001 - what cannot be read holds up nothing else
+            # Not its text: that quotes what is stored. Another version may be able to read it.
+            kind = type(error).__name__
+            return Retry(problem=f"outbox: its report or incident cannot be read ({kind})")
+        if message is None:
+            return Rejected(problem="outbox: its report is gone; none can be sent")
+        return await self._sent(message, channel)
 
     def _count(self, parcel: Parcel, outcome: Outcome, ending: str) -> None:
         kind = "retry" if ending == outbox.PENDING else ending

@@ -7,25 +7,39 @@ VictoriaMetrics speak the same for queries, rules and series, but not all of the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from responder.guard import line
 from responder.investigation.evidence import Status
+from responder.investigation.sharing import Moment
 from responder.promql import QueryError, checked, duration
 from responder.remote import LONGEST_PROBLEM, Answer, Remote, failed
 from responder.series import Grid
 
 CONCURRENT_QUERIES = 6
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Api:
-    """One Prometheus; at most so many queries run at once, so that it is not loaded by us."""
+    """One Prometheus; at most so many queries run at once, so that it is not loaded by us.
+
+    `moment` is shared with whoever else asks the same server now, with the same credentials.
+    """
 
     remote: Remote
     limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENT_QUERIES))
+    moment: Moment = field(default_factory=Moment)
+
+    async def shared(
+        self, key: Hashable, ask: Callable[[], Awaitable[T]], is_good: Callable[[T], bool]
+    ) -> T:
+        """Give what another just asked for by this *key*, else *ask*; not to be changed."""
+        whose = (self.remote.identity, key)
+        return await self.moment.once(whose, ask, is_good=is_good, until=self.remote.until)
 
     async def range(self, query: str, grid: Grid) -> Answer:
         """Ask for a range; the body is the list of series."""
@@ -40,7 +54,12 @@ class Api:
     async def instant(self, query: str, at: float | None) -> Answer:
         """Ask for an instant, now where it is None; the body is the list of samples or series."""
         time = {} if at is None else {"time": f"{at:.3f}"}
-        return await self._query("/api/v1/query", {"query": query, **time})
+        form = {"query": query, **time}
+        return await self.shared(
+            ("instant", query, time.get("time")),
+            lambda: self._query("/api/v1/query", form),
+            _is_ok,
+        )
 
     async def _query(self, path: str, form: dict[str, str]) -> Answer:
         try:
@@ -54,8 +73,16 @@ class Api:
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         """Ask for one of the other resources; the body is its `data`."""
-        async with self.limit:
-            return _read(await self.remote.get(path, params), lambda data: data)
+
+        async def ask() -> Answer:
+            async with self.limit:
+                return _read(await self.remote.get(path, params), lambda data: data)
+
+        return await self.shared(("get", path, *sorted((params or {}).items())), ask, _is_ok)
+
+
+def _is_ok(answer: Answer) -> bool:
+    return answer.status is Status.OK
 
 
 def _result(data: Any) -> list[Any]:

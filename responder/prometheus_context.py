@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +53,8 @@ class Context:
 
 async def context(api: Api, question: Question) -> Context:
     """Ask for all of it at once; what one server does not know is left at its default."""
-    now = question.window.end
+    # Whole seconds, so that investigations of the same moment ask the same.
+    now = float(math.floor(question.window.end))
     info = selector("vigie_target_info")
     interval = selector("vigie_probe_interval_seconds", _targets(question))
     targets, rules, metadata, infos, probes = await asyncio.gather(

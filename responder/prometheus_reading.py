@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -186,13 +186,20 @@ def _marks(family: Family) -> dict[str, str]:
 async def _matrix(
     reading: Reading, query: str
 ) -> tuple[Answer, list[tuple[dict[str, str], Floats]]]:
-    answer = await reading.api.range(query, reading.columns.grid)
-    if answer.status is not Status.OK:
-        return answer, []
-    try:
-        return answer, matrix(answer.body, reading.columns.grid)
-    except ValueError as error:
-        return failed(str(error)), []
+    grid = reading.columns.grid
+
+    async def ask() -> tuple[Answer, list[tuple[dict[str, str], Floats]]]:
+        answer = await reading.api.range(query, grid)
+        if answer.status is not Status.OK:
+            return answer, []
+        try:
+            return replace(answer, body=None), matrix(answer.body, grid)
+        except ValueError as error:
+            return failed(str(error)), []
+
+    return await reading.api.shared(
+        ("range", query, grid), ask, lambda found: found[0].status is Status.OK
+    )
 
 
 async def _names(reading: Reading, title: str, matchers: Sequence[Matcher]) -> list[str]:
@@ -247,6 +254,41 @@ async def _junior(reading: Reading) -> None:
 
 
 async def _components(reading: Reading) -> None:
+    """Read the components' series, or take them from who read the same just now."""
+    known, columns = reading.context, reading.columns
+
+    async def ask() -> _Read:
+        await _read_components(reading)
+        return _Read(evidence=tuple(reading.evidence), columns=tuple(columns.kept), cut=columns.cut)
+
+    # All that _read_components goes by; nothing of it is the incident's own.
+    key = (
+        *("components", known.components, reading.question.topology.component_label),
+        *(known.interval_seconds, frozenset(known.types.items()), columns.grid, columns.most),
+        *(reading.max_families, reading.link),
+    )
+    found = await reading.api.shared(key, ask, _is_whole)
+    reading.evidence = [
+        each.model_copy(update={"facts": dict(each.facts)}) for each in found.evidence
+    ]
+    columns.kept, columns.cut = list(found.columns), found.cut
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Read:
+    """What reading the components has found, for several incidents."""
+
+    evidence: tuple[Evidence, ...]
+    columns: tuple[Column, ...]
+    cut: int
+
+
+def _is_whole(found: _Read) -> bool:
+    answered = {Status.OK, Status.EMPTY}
+    return all(each.status in answered or not each.query for each in found.evidence)
+
+
+async def _read_components(reading: Reading) -> None:
     """Read every family that carries the component label, one query each."""
     known, label = reading.context, reading.question.topology.component_label
     who = "|".join(literal(each) for each in known.components)

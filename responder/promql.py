@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import promql_parser
@@ -40,6 +41,7 @@ def equals(labels: Mapping[str, str]) -> list[tuple[str, str, str]]:
     return [(name, "=", value) for name, value in sorted(labels.items())]
 
 
+@lru_cache(maxsize=1024)
 def checked(query: str) -> str:
     """Return *query* when it is PromQL; raises QueryError."""
     try:
@@ -49,6 +51,7 @@ def checked(query: str) -> str:
     return query
 
 
+@lru_cache(maxsize=256)
 def measured_part(expression: str) -> str:
     """Return what an alert's expression measures, without its limit.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,11 @@ class Remote:
     def left_seconds(self) -> float:
         """Seconds until the deadline, never below zero."""
         return max(0.0, self.until - asyncio.get_running_loop().time())
+
+    @property
+    def identity(self) -> Hashable:
+        """Whose answers these are: the same address, asked with the same credentials and limit."""
+        return self.url, tuple(sorted(self.headers.items())), self.limit_bytes
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
         """Ask with GET, the parameters in the address; never raises for what the far end does."""

@@ -15,6 +15,7 @@ from yarl import URL
 
 from responder.config import Config
 from responder.intake import Intake, OverloadedError, Rules
+from responder.outbox import addresses
 from responder.store import deliveries
 from responder.store.engine import StoreError, url_of
 from responder.store.store import Store
@@ -125,7 +126,7 @@ async def _on_database(errand: Errand, store: Store) -> AsyncIterator[Requeued]:
     config = errand.config
     rules = Rules(
         policy=config.policy(),
-        channels=tuple(channel.name for channel in config.channels),
+        channels=addresses(config.channels),
         pending_limit=config.limits.pending_investigations,
     )
     # Who runs on this database, now or later, finds the work there.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
@@ -16,10 +17,13 @@ from responder.store.store import Store
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+Find = Callable[[Connection, float, int], Sequence[str]]
+Act = Callable[[Connection, Sequence[str]], None]
 
 _LEASE = "retention"
 _FIRST_PASS_SECONDS = 60.0
 _BATCH = 50
+_MOST_FOUND = 5_000
 _PAUSE_SECONDS = 0.05
 
 
@@ -83,9 +87,9 @@ class Retention:
         old, old_body = now - ages.incidents_seconds, now - ages.bodies_seconds
         try:
             count = await self._incidents(old)
-            await self._all(lambda database: retention.empty_bodies(database, old_body, _BATCH))
-            await self._all(lambda database: retention.delete_changes(database, old, _BATCH))
-            await self._all(lambda database: retention.delete_deliveries(database, old, _BATCH))
+            await self._all(retention.full_bodies, old_body, retention.empty)
+            await self._all(retention.old_changes, old, retention.delete_changes)
+            await self._all(retention.old_deliveries, old, retention.delete_deliveries)
         except _NotOursError:
             return 0
         await self._store.write(
@@ -98,30 +102,28 @@ class Retention:
 
     async def _incidents(self, before: float) -> int:
         count = 0
-        while (deleted := await self._batch(before)) is not None:
-            count += deleted
-            await asyncio.sleep(self._pause_seconds)
+        while old := await self._found(retention.expired, before):
+            for some in _batches(old):
+                count += await self._batch(some, before)
+                await asyncio.sleep(self._pause_seconds)
         return count
 
-    async def _batch(self, before: float) -> int | None:
-        """Delete some incidents; give how many, None when there are no more."""
-
-        def found(connection: Connection) -> tuple[Sequence[str], Sequence[str]]:
-            old = retention.expired(connection, before, _BATCH)
-            return old, retention.runs_of(connection, old)
-
-        old, runs = await self._held(found)
-        if not old:
-            return None
+    async def _batch(self, old: Sequence[str], before: float) -> int:
+        """Delete some incidents; give how many."""
+        runs = await self._held(lambda database: retention.runs_of(database, old))
         # First: without their incident nothing would ever name them again.
         await self._forget(runs)
         return await self._held(lambda database: _deleted(database, old, before))
 
-    async def _all(self, delete: Callable[[Connection], int]) -> None:
-        count = _BATCH
-        while count == _BATCH:
-            count = await self._held(delete)
-            await asyncio.sleep(self._pause_seconds)
+    async def _all(self, find: Find, before: float, act: Act) -> None:
+        while found := await self._found(find, before):
+            for some in _batches(found):
+                await self._held(partial(_done, act=act, ids=some))
+                await asyncio.sleep(self._pause_seconds)
+
+    async def _found(self, find: Find, before: float) -> Sequence[str]:
+        """Look for many at once and beside the writer: it is slow, and no post waits for it."""
+        return await self._store.read(lambda database: find(database, before, _MOST_FOUND))
 
     async def _held(self, job: Callable[[Connection], T]) -> T:
         def held(connection: Connection) -> T:
@@ -132,9 +134,17 @@ class Retention:
         return await self._store.write(held)
 
 
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
+
+
+def _done(connection: Connection, *, act: Act, ids: Sequence[str]) -> None:
+    act(connection, ids)
+
+
 def _deleted(connection: Connection, found: Sequence[str], before: float) -> int:
     """Delete those of *found* that are still to go: one may have been reopened meanwhile."""
-    still = set(retention.expired(connection, before, len(found)))
+    still = set(retention.expired(connection, before, len(found), found))
     chosen = [each for each in found if each in still]
     retention.delete(connection, chosen)
     return len(chosen)

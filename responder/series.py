@@ -194,6 +194,7 @@ def _on_grid(samples: Sequence[tuple[float, float]], grid: Grid) -> Floats:
     where = np.rint((read[:, 0] - grid.start) / grid.step).astype(np.int64)
     inside = (where >= 0) & (where < grid.count) & np.isfinite(read[:, 1])
     values[where[inside]] = read[inside, 1]
+    values.flags.writeable = False  # several incidents may be given the same
     return values
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
+import structlog
+from pydantic import ValidationError
+
 from responder.guard import clean
 from responder.incident import Incident, IncidentState, Placement, Policy, Turn, severity_rank
 from responder.investigation.evidence import CauseKind, Suspect
@@ -14,6 +17,8 @@ from responder.store import episodes, incidents, outbox, reports, work
 from responder.store.engine import Connection
 from responder.store.incidents import Entry, Opening
 from responder.store.reports import Dossier
+
+log = structlog.get_logger(__name__)
 
 RESOLVED_EARLY = "resolved before its investigation came to a result"
 
@@ -30,20 +35,17 @@ def settle(
     policy: Policy = _POLICY,
 ) -> None:
     """Resolve an incident whose episodes are all over, and do what follows from that."""
-    incident = incidents.get(connection, incident_id)
-    if incident is None or incident.resolved_at is not None:
+    standing = incidents.standing(connection, incident_id)
+    if standing is None or standing.resolved_at is not None or standing.fires:
         return
-    ends = [episode.resolved_at for episode in incident.episodes]
-    if any(end is None for end in ends):
-        return
-    ended_at = max((end for end in ends if end is not None), default=at)
+    ended_at = at if standing.last_end_at is None else standing.last_end_at
     incidents.resolve(connection, incident_id, ended_at)
     text = "every alert of it is resolved"
-    if incident.flaps:
+    if standing.flaps:
         text += f"; it flaps, so that is told after {policy.flap_within_seconds:g} s of quiet"
     incidents.log(connection, incident_id, Entry(at=at, event="resolved", text=text))
     if work.drop(connection, incident_id, at):
-        was_late = all(episode.seen_late for episode in incident.episodes)
+        was_late = incidents.was_late(connection, incident_id)
         why = "it was over before we heard of it" if was_late else "resolved before its turn"
         closed = Entry(at=at, event="closed", text=why)
         incidents.set_state(connection, incident_id, IncidentState.CLOSED, closed)
@@ -82,11 +84,12 @@ def announce_joining(  # noqa: PLR0913 - what joined, why, and whom to tell
     dossier = reports.of_incident(connection, incident_id) if placement.is_told else None
     if dossier is None:
         return
-    last_at = outbox.last_told_at(connection, incident_id, outbox.UPDATED)
-    if last_at is not None and last_at > at:
+    last, due_at = outbox.last_told(connection, incident_id, outbox.UPDATED), at
+    if last is not None and last.at > at and last.waits:
         return  # The one that waits will show this, too.
-    # However many join, one message is enough for a while.
-    due_at = at if last_at is None else max(at, last_at + policy.join_within_seconds)
+    # However many join, one message is enough for a while: by a clock that was not put back.
+    if last is not None and last.at <= at:
+        due_at = max(at, last.at + policy.join_within_seconds)
     _update(connection, dossier, channels, at=at, note=placement.reason, due_at=due_at)
 
 
@@ -142,16 +145,16 @@ def announce_resolution(
 ) -> None:
     """Put the end of an incident that was reported into the outbox; later where it flaps."""
     dossier = reports.of_incident(connection, incident_id)
-    incident = incidents.get(connection, incident_id)
-    if dossier is None or incident is None:
+    standing = incidents.standing(connection, incident_id)
+    if dossier is None or standing is None:
         return
     notice = outbox.Notice(
         incident_id=incident_id,
         report_id=dossier.report.id,
         event=outbox.RESOLVED,
         at=at,
-        occasion=str(incident.flaps or ""),
-        due_at=at + policy.flap_within_seconds if incident.flaps else at,
+        occasion=str(standing.flaps or ""),
+        due_at=at + policy.flap_within_seconds if standing.flaps else at,
     )
     outbox.add(connection, channels, notice)
 
@@ -177,7 +180,7 @@ def merge_if_one(
         # Before anything is read of it: in a storm there are many reports to compare with.
         if not _names_the_same(report, other_report):
             continue
-        other = _finding(connection, other_report.incident)
+        other = _readable_finding(connection, other_report.incident)
         if other is None or other.incident_id == own.incident_id:
             continue
         reason = same_cause(own, other, policy)
@@ -199,6 +202,15 @@ def _names_the_same(report: Report, other: Report) -> bool:
         return False
     own, its = report.causes[0], other.causes[0]
     return (own.component, own.kind) == (its.component, its.kind)
+
+
+def _readable_finding(connection: Connection, incident_id: str) -> Finding | None:
+    try:
+        return _finding(connection, incident_id)
+    except ValidationError as error:  # As when another version wrote it.
+        count = error.error_count()
+        log.warning("stored incident cannot be read", incident=incident_id, errors=count)
+        return None
 
 
 def _finding(connection: Connection, incident_id: str) -> Finding | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiohttp
@@ -11,6 +11,7 @@ import aiohttp
 from responder.alert import Change
 from responder.incident import Incident
 from responder.investigation.evidence import Evidence, Frame, Window
+from responder.investigation.sharing import Moment
 from toolkit.plugins import Registry
 
 
@@ -26,7 +27,8 @@ class Topology:
 class Question:
     """What a source is asked: the incident, the window around its onset, and the topology.
 
-    `session` is shared; `deadline_seconds` bounds the whole of one source's work.
+    `session` is shared; `deadline_seconds` bounds the whole of one source's work. What
+    other incidents ask alike is asked once, through `moment`.
     """
 
     incident: Incident
@@ -36,6 +38,7 @@ class Question:
     changes: tuple[Change, ...]
     session: aiohttp.ClientSession
     deadline_seconds: float
+    moment: Moment = field(default_factory=Moment)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

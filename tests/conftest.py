@@ -29,6 +29,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz", choices=("short", "long"), default="short", help="how many posts")
 
 
+# What takes longest begins first, so that no worker is left with it in the end.
+_FIRST = ("tests/e2e/", "tests/responder/test_replicas", "tests/responder/")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares a module's fixtures with one worker, and put the long ones first."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _shares(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=_turn)
+
+
+def _shares(test: pytest.Function) -> bool:
+    """Tell whether a test uses a fixture that lives as long as its module or its class."""
+    known = test._fixtureinfo.name2fixturedefs
+    fixtures = [known[name][-1] for name in test.fixturenames if name in known]
+    return any(fixture.scope in {"module", "class", "package"} for fixture in fixtures)
+
+
+def _turn(item: pytest.Item) -> int:
+    matches = (turn for turn, start in enumerate(_FIRST) if item.nodeid.startswith(start))
+    return next(matches, len(_FIRST))
+
+
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """Return the folder where programs and environments are kept between runs."""

@@ -41,6 +41,7 @@ class Supervisor:
         self._sleep = sleep
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._deaths: dict[str, int] = {}
+        self._asked_to_stop: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     async def __aenter__(self) -> Self:
@@ -79,6 +80,9 @@ class Supervisor:
     async def stop(self, *names: str) -> None:
         """Cancel the named tasks and wait for them, `stop_within_seconds` at most."""
         tasks = {self._tasks[name] for name in names if name in self._tasks}
+        for task in tasks:
+            self._asked_to_stop.add(task)
+            task.add_done_callback(self._asked_to_stop.discard)
         left = await cancelled(tasks, within_seconds=self._stop_within_seconds)
         for task in left:
             log.error("task does not stop", task=task.get_name())
@@ -100,22 +104,32 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
-            try:
-                await start()
-            except asyncio.CancelledError:
-                if _is_asked_to_stop():
-                    raise
-                self._bury(name, restart=restart, error="cancelled from inside")
-            except Exception as error:  # noqa: BLE001 - the boundary that keeps the rest running
-                self._bury(name, restart=restart, error=error)
-            else:
+            if not await self._dies(name, start, restart=restart) or not restart:
                 return
-            if not restart or _is_asked_to_stop():
+            if asyncio.current_task() in self._asked_to_stop:
                 return
             if loop.time() - began > self._longest_backoff_seconds:
                 backoff_seconds = self._first_backoff_seconds
             await self._sleep(backoff_seconds)
             backoff_seconds = min(2 * backoff_seconds, self._longest_backoff_seconds)
+
+    async def _dies(
+        self, name: str, start: Callable[[], Coroutine[Any, Any, object]], *, restart: bool
+    ) -> bool:
+        """Live once; tell whether it died, and was not asked to."""
+        before = _cancellations()
+        try:
+            await start()
+        except asyncio.CancelledError:
+            if _cancellations() > before:
+                raise
+            self._bury(name, restart=restart, error="cancelled from inside")
+        except Exception as error:  # noqa: BLE001 - the boundary that keeps the rest running
+            self._bury(name, restart=restart, error=error)
+            _forget_cancellations(before)
+        else:
+            return False
+        return True
 
     def _bury(self, name: str, *, restart: bool, error: Exception | str) -> None:
         self._deaths[name] += 1
@@ -123,9 +137,19 @@ class Supervisor:
         log.error("task died", task=name, restart=restart, error=str(error), exc_info=trace)
 
 
-def _is_asked_to_stop() -> bool:
+def _cancellations() -> int:
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return task.cancelling() if task is not None else 0
+
+
+def _forget_cancellations(before: int) -> None:
+    """Take back what a TaskGroup in Python 3.11 leaves: it cancels its parent to end a wait.
+
+    With that left, the task would look like one that is asked to stop, and would not come back.
+    """
+    task = asyncio.current_task()
+    while task is not None and task.cancelling() > before:
+        task.uncancel()
 
 
 async def cancelled(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, get_args
 
 import structlog
@@ -21,9 +21,15 @@ _NO_KEY = re.compile(r"[\s=\"]")
 _NUMBERS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 
 
-def configure(*, level: str, format: Format) -> None:  # noqa: A002 - named after the flag
+def configure(
+    *,
+    level: str,
+    format: Format,  # noqa: A002 - named after the flag
+    mask: Callable[[str], str] | None = None,
+) -> None:
     """Send structlog's and the libraries' records to stderr from *level* up.
 
+    Each text of a record, traces with what errors say among them, goes through *mask*.
     Libraries speak from warning up unless *level* is debug. Raises ValueError on another level.
     """
     if level not in _NUMBERS:
@@ -35,6 +41,7 @@ def configure(*, level: str, format: Format) -> None:  # noqa: A002 - named afte
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         structlog.processors.format_exc_info,
         clean,
+        *([_masked_by(mask)] if mask is not None else []),
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -78,6 +85,22 @@ def clean(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
         _NO_KEY.sub("_", key): value if key.startswith("_") else _cleaned(value)
         for key, value in event.items()
     }
+
+
+def _masked_by(mask: Callable[[str], str]) -> Any:
+    def masked(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: masked(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [masked(each) for each in value]
+        return mask(value) if isinstance(value, str) else value
+
+    def process(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+        return {
+            key: value if key.startswith("_") else masked(value) for key, value in event.items()
+        }
+
+    return process
 
 
 def _cleaned(value: Any) -> Any:

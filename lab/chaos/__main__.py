@@ -33,7 +33,10 @@ _LONG = Size()
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     names = [run.name for run in RUNS]
     parser = argparse.ArgumentParser(
-        prog="python -m lab.chaos", description=__doc__, epilog=f"Runs: {', '.join(names)}."
+        prog="python -m lab.chaos",
+        description=__doc__,
+        epilog=_listed(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("runs", nargs="*", metavar="RUN", help="which ones; all without a name")
     parser.add_argument("--kills", type=int, default=_LONG.kills, help="in each run of kills")
@@ -41,6 +44,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--conditions", type=int, default=_LONG.conditions, help="in the storm")
     parser.add_argument("--within", type=float, default=_LONG.within_seconds, metavar="SECONDS")
     parser.add_argument("--outage", type=float, default=_LONG.outage_seconds, metavar="SECONDS")
+    parser.add_argument("--down", type=float, default=_LONG.down_seconds, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1, help="of chance")
     parser.add_argument("--flavour", choices=("any", "debian", "current"), default="any")
     parser.add_argument(
@@ -54,6 +58,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return asked
 
 
+def _listed() -> str:
+    """Give each run with its minutes on two processors, and what it does."""
+    lines = [f"  {run.name:18}{run.minutes:4g}  {run.play.__doc__}" for run in RUNS]
+    total = sum(run.minutes for run in RUNS)
+    return "\n".join(["runs, with the minutes that each takes:", *lines, f"  {'all':18}{total:4g}"])
+
+
 def _size(asked: argparse.Namespace) -> Size:
     return replace(
         _LONG,
@@ -62,6 +73,7 @@ def _size(asked: argparse.Namespace) -> Size:
         conditions=asked.conditions,
         within_seconds=asked.within,
         outage_seconds=asked.outage,
+        down_seconds=asked.down,
     )
 
 

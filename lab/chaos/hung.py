@@ -11,7 +11,7 @@ from lab.chaos.scene import Scene, eventually
 from lab.chaos.verdict import Verdict
 from lab.mistral.server import Persona
 
-_TRAP_SECONDS = 20.0
+_TRAP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +48,7 @@ async def model_hangs(scene: Scene, alerts: int) -> Survived:
     async def taken() -> bool:
         return len(scene.ledger.alerts) >= alerts
 
-    await eventually(taken, f"{alerts} acknowledgements while the model hangs", 60)
+    await eventually(taken, f"{alerts} acknowledgements while the model hangs")
     for replica in scene.replicas:
         replica.strike("model hangs")
         await replica.reap()

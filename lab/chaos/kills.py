@@ -185,7 +185,7 @@ class Rest:
     account: Account
 
 
-async def investigated(scene: Scene, within_seconds: float = 90.0) -> None:
+async def investigated(scene: Scene, within_seconds: float = 180.0) -> None:
     """Wait until no incident waits for its report; raises ChaosError when one does too long."""
 
     async def done() -> bool:
@@ -195,7 +195,7 @@ async def investigated(scene: Scene, within_seconds: float = 90.0) -> None:
     await eventually(done, "every incident investigated", within_seconds)
 
 
-async def at_rest(scene: Scene, within_seconds: float = 120.0) -> Rest:
+async def at_rest(scene: Scene, within_seconds: float = 240.0) -> Rest:
     """Resolve everything and wait until nothing is under way.
 
     Raises ChaosError that names what is not at its end.

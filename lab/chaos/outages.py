@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import itertools
+import resource
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -49,12 +50,61 @@ def on_small_disk(folder: Path) -> tuple[str, ...]:
     return ("unshare", "--map-root-user", "--mount", "sh", "-c", mount, str(folder))
 
 
+async def may_mount(folder: Path) -> bool:
+    """Tell whether this machine lets us mount a file system of our own."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *on_small_disk(folder), "true", stderr=asyncio.subprocess.DEVNULL
+        )
+    except OSError:
+        return False
+    return await process.wait() == 0
+
+
+class Room(Protocol):
+    """What can be taken from a replica, and given back; `name` says what it is."""
+
+    @property
+    def name(self) -> str:
+        """What stands for the disk."""
+
+    def fill(self) -> None:
+        """Take all the room there is."""
+
+    def free(self) -> None:
+        """Give it back."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Quota:
+    """Lets no file of a replica grow beyond its database's journal (setrlimit(2), RLIMIT_FSIZE)."""
+
+    replica: Replica
+    folder: Path
+    name: str = "a quota on the size of files (RLIMIT_FSIZE)"
+
+    def fill(self) -> None:
+        """Take all the room there is."""
+        files = (*self.folder.iterdir(), self.replica.log)
+        self._limit(max(file.stat().st_size for file in files) + _CHUNK_BYTES)
+
+    def free(self) -> None:
+        """Give it back."""
+        self._limit(resource.RLIM_INFINITY)
+
+    def _limit(self, size_bytes: int) -> None:
+        if self.replica.pid is not None:
+            limits = (size_bytes, resource.RLIM_INFINITY)
+            resource.prlimit(self.replica.pid, resource.RLIMIT_FSIZE, limits)
+
+
 @dataclass(kw_only=True, slots=True)
 class Filler:
     """Fills the file system that a replica sees at a folder, to the last byte."""
 
     replica: Replica
     folder: Path
+    name: str = f"a file system of {DISK_BYTES >> 20} MiB (tmpfs)"
 
     @property
     def file(self) -> Path:
@@ -81,15 +131,14 @@ class Filler:
                 raise
 
 
-async def disk_full(scene: Scene, folder: Path, last_seconds: float = 5.0) -> Outage:
+async def disk_full(scene: Scene, room: Room, last_seconds: float = 5.0) -> Outage:
     """Fill the disk under a replica while alerts come, and give it back."""
-    filler = Filler(replica=scene.replicas[0], folder=folder)
 
     async def full() -> None:
-        filler.fill()
+        room.fill()
 
     async def over() -> None:
-        filler.free()
+        room.free()
 
     return await _through(scene, full, over, last_seconds)
 
@@ -138,14 +187,14 @@ def _refused(scene: Scene) -> int:
     return int(scene.ledger.statuses[503])
 
 
-async def _acknowledged(scene: Scene, condition: Condition, within_seconds: float = 60.0) -> None:
+async def _acknowledged(scene: Scene, condition: Condition) -> None:
     await scene.sender.fire(condition)
 
     async def taken() -> bool:
         targets = (entry.labels["target"] for entry in scene.ledger.alerts.values())
         return condition.target in targets
 
-    await eventually(taken, f"an acknowledgement of {condition.target}", within_seconds)
+    await eventually(taken, f"an acknowledgement of {condition.target}")
 
 
 async def clock_back(scene: Scene, clock: Clock) -> Outage:
@@ -172,7 +221,7 @@ async def clock_back(scene: Scene, clock: Clock) -> Outage:
         about = {target for each in scene.ends.deliveries for target in _targets(each.body)}
         return {*(each.target for each in before), "late"} <= about
 
-    await eventually(reported, "the reports of what was under way", 60)
+    await eventually(reported, "the reports of what was under way")
     recovered = time.monotonic() - stepped
     verdict = verdict_on(scene, await at_rest(scene))
     return Outage(verdict=verdict, refused=_refused(scene), recovered_seconds=recovered)
@@ -197,7 +246,7 @@ async def frozen(scene: Scene, stage: str, lease_seconds: float) -> Outage:
     trap = scene.moments.set(stage, strike)
     condition = Condition(target=f"frozen-at-{stage}", severity="critical", alerts=2)
     await scene.sender.fire(condition)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await trap.sprung.wait()
     began = time.monotonic()
 
@@ -205,7 +254,7 @@ async def frozen(scene: Scene, stage: str, lease_seconds: float) -> Outage:
         about = (target for each in scene.ends.deliveries for target in _targets(each.body))
         return condition.target in about
 
-    await eventually(told, f"a report in spite of a replica frozen at {stage}", 60)
+    await eventually(told, f"a report in spite of a replica frozen at {stage}")
     recovered = time.monotonic() - began
     await asyncio.sleep(max(0.0, lease_seconds - recovered) + 1)
     stopped[0].go_on()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from lab.chaos import hung, outages, stories, upgrade
+from lab.chaos import hung, outages, stories, suites, upgrade
 from lab.chaos import storm as storms
 from lab.chaos.clock import clock
 from lab.chaos.ground import LEASE_SECONDS, Database, Ground, Outcome
 from lab.chaos.kills import kill_run
 from lab.chaos.settings import Waits
+from lab.chaos.verdict import Verdict
 
 _MEBIBYTE = 1 << 20
-_STORM_INTAKE_SECONDS = 300.0
+_FUZZ_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +25,7 @@ class Size:
     after_ack: int = 20
     hung_alerts: int = 200
     outage_seconds: float = 60.0
+    down_seconds: float = 300.0
     alerts: int = 10_000
     conditions: int = 400
     within_seconds: float = 60.0
@@ -96,12 +98,18 @@ async def frozen_at(ground: Ground, stage: str) -> Outcome:
 
 
 async def disk_full(ground: Ground, size: Size, _tell: Tell) -> Outcome:
-    """Fill the disk for a while."""
+    """Fill the disk for a while: a small file system of its own where we may mount one."""
     folder = ground.fresh("small-disk")
-    prefix = outages.on_small_disk(folder)
+    mounts = await outages.may_mount(folder)
+    prefix = outages.on_small_disk(folder) if mounts else ()
     database = str(folder / "vigie.db")
     async with ground.scene("disk-full", prefix=prefix, database=database) as scene:
-        return _outage(await outages.disk_full(scene, folder, size.outage_seconds))
+        replica = scene.replicas[0]
+        room: outages.Room = outages.Quota(replica=replica, folder=folder)
+        if mounts:
+            room = outages.Filler(replica=replica, folder=folder)
+        outcome = _outage(await outages.disk_full(scene, room, size.outage_seconds))
+    return replace(outcome, figures={**outcome.figures, "disk": room.name})
 
 
 async def database_gone(ground: Ground, size: Size, _tell: Tell) -> Outcome:
@@ -216,28 +224,59 @@ async def upgraded(ground: Ground, _size: Size, _tell: Tell) -> Outcome:
         return _survived(await upgrade.upgraded(scene, ground.root), len(scene.ledger.alerts))
 
 
+async def outage(ground: Ground, size: Size, _tell: Tell) -> Outcome:
+    """Be down while an alert fires and is over, Prometheus and all: it is seen late."""
+    environ = {**ground.environ, "VIGIE_DOWN_SECONDS": f"{size.down_seconds:g}"}
+    within_seconds = 3 * size.down_seconds + 300
+    return await _suite(ground, "outage", suites.DOWN, environ, within_seconds)
+
+
+async def fuzz(ground: Ground, _size: Size, _tell: Tell) -> Outcome:
+    """Bend real posts: a million through the parser, twenty thousand over HTTP."""
+    return await _suite(ground, "fuzz", suites.FUZZ, ground.environ, _FUZZ_SECONDS)
+
+
+async def _suite(
+    ground: Ground,
+    name: str,
+    tests: Sequence[str],
+    environ: Mapping[str, str],
+    within_seconds: float,
+) -> Outcome:
+    log = ground.fresh(name) / "pytest.log"
+    suite = await suites.play(
+        tests, root=ground.root, log=log, environ=environ, within_seconds=within_seconds
+    )
+    return Outcome(verdict=Verdict(), figures={"pytest": suite.said}, wrong=suite.failed)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """One run: its name, how it is played, and whether it needs PostgreSQL."""
+    """One run: its name, how it is played, how long that takes, whether it needs PostgreSQL.
+
+    `minutes` are those of its long form on two processors.
+    """
 
     name: str
     play: Play
+    minutes: float
     needs_postgresql: bool = False
-    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 RUNS = (
-    Run(name="kills-sqlite", play=kills_sqlite),
-    Run(name="kills-postgresql", play=kills_postgresql, needs_postgresql=True),
-    Run(name="after-ack", play=after_ack),
-    Run(name="model-hangs", play=model_hangs),
-    Run(name="frozen", play=frozen, needs_postgresql=True),
-    Run(name="disk-full", play=disk_full),
-    Run(name="database-gone", play=database_gone, needs_postgresql=True),
-    Run(name="clock-back", play=clock_back),
-    Run(name="upgrade", play=upgraded),
-    Run(name="storm", play=storm),
-    Run(name="twins", play=twins),
-    Run(name="restarts", play=restarts),
-    Run(name="tales", play=tales),
+    Run(name="kills-sqlite", play=kills_sqlite, minutes=8),
+    Run(name="kills-postgresql", play=kills_postgresql, minutes=6, needs_postgresql=True),
+    Run(name="after-ack", play=after_ack, minutes=2),
+    Run(name="model-hangs", play=model_hangs, minutes=3),
+    Run(name="frozen", play=frozen, minutes=2, needs_postgresql=True),
+    Run(name="disk-full", play=disk_full, minutes=2),
+    Run(name="database-gone", play=database_gone, minutes=2, needs_postgresql=True),
+    Run(name="clock-back", play=clock_back, minutes=1),
+    Run(name="upgrade", play=upgraded, minutes=1),
+    Run(name="outage", play=outage, minutes=6),
+    Run(name="storm", play=storm, minutes=5),
+    Run(name="twins", play=twins, minutes=1),
+    Run(name="restarts", play=restarts, minutes=1),
+    Run(name="tales", play=tales, minutes=1),
+    Run(name="fuzz", play=fuzz, minutes=10),
 )

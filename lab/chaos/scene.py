@@ -136,7 +136,7 @@ class Scene:
         """Find a replica by its name."""
         return next(each for each in self.replicas if each.name == name)
 
-    async def get(self, path: str, within_seconds: float = 20.0) -> Any:
+    async def get(self, path: str, within_seconds: float = 60.0) -> Any:
         """Read JSON from any replica that answers; raises ChaosError when none does in time."""
         deadline = time.monotonic() + within_seconds
         problem = "no replica runs"
@@ -214,7 +214,7 @@ class Scene:
 
 
 async def eventually(
-    ask: Callable[[], Awaitable[Any]], what: str, within_seconds: float = 60.0
+    ask: Callable[[], Awaitable[Any]], what: str, within_seconds: float = 120.0
 ) -> Any:
     """Ask until the answer is true and give it; raises ChaosError that names what was awaited."""
     deadline = time.monotonic() + within_seconds

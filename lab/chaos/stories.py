@@ -54,7 +54,7 @@ async def alertmanager_restarts(scene: Scene, *, forgets: bool) -> Story:
 
     # Without its state it tells of everything anew; with it, it need not.
     if forgets:
-        await eventually(told_again, "the firing alerts told again", 30)
+        await eventually(told_again, "the firing alerts told again")
     await asyncio.sleep(1.5 * RESEND_SECONDS)
     return await _told(scene)
 
@@ -78,12 +78,12 @@ async def refires_while_investigated(scene: Scene) -> Story:
     scene.ends.model.persona = Persona(name="hang")
     first = Condition(target="restless", severity="critical", name="Restless")
     await _taken(scene, first)
-    await eventually(lambda: _seen(scene, "analyse"), "the model asked", 30)
+    await eventually(lambda: _seen(scene, "analyse"), "the model asked")
     await scene.sender.resolve(first)
-    await eventually(lambda: _ended(scene, first), "the resolution acknowledged", 30)
+    await eventually(lambda: _ended(scene, first), "the resolution acknowledged")
     await asyncio.sleep(1.1)
     await scene.sender.fire(first)
-    await eventually(lambda: _begun(scene, first, 2), "the second firing acknowledged", 30)
+    await eventually(lambda: _begun(scene, first, 2), "the second firing acknowledged")
     await _taken(scene, Condition(target="restless", severity="critical", name="Another"))
     scene.ends.model.persona = Persona()
     await investigated(scene)
@@ -99,7 +99,7 @@ async def sent_again(scene: Scene, times: int) -> Story:
     async def enough() -> bool:
         return _posts(scene) >= posts + times
 
-    await eventually(enough, f"{times} repeats", 60)
+    await eventually(enough, f"{times} repeats")
     await investigated(scene)
     return await _told(scene)
 
@@ -116,9 +116,9 @@ async def two_alertmanagers(scene: Scene, conditions: int) -> Story:
         return len(heard) == 2 * conditions and all(len(each) == 2 for each in heard)
 
     if scene.plan.clustered:
-        await eventually(lambda: _count(scene, 2 * conditions), "every alert acknowledged", 60)
+        await eventually(lambda: _count(scene, 2 * conditions), "every alert acknowledged")
     else:
-        await eventually(both, "every alert acknowledged to both", 60)
+        await eventually(both, "every alert acknowledged to both")
     await investigated(scene)
     return await _told(scene)
 
@@ -134,7 +134,7 @@ async def _taken(scene: Scene, condition: Condition) -> None:
 
 
 async def _acknowledged(scene: Scene, condition: Condition) -> None:
-    await eventually(lambda: _begun(scene, condition, 1), f"{condition.target} acknowledged", 30)
+    await eventually(lambda: _begun(scene, condition, 1), f"{condition.target} acknowledged")
 
 
 async def _begun(scene: Scene, condition: Condition, times: int) -> bool:

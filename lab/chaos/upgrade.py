@@ -39,7 +39,7 @@ async def upgraded(scene: Scene, root: Path) -> Survived:
     """Hang the model under the old program, start that of *root* in its place, let it answer."""
     done = Condition(target="before-the-upgrade", severity="critical")
     await scene.sender.fire(done)
-    await eventually(lambda: _delivered(scene), "the old program's report", 30)
+    await eventually(lambda: _delivered(scene), "the old program's report")
     scene.ends.model.persona = Persona(name="hang")
     for number in range(_CONDITIONS):
         await scene.sender.fire(Condition(target=f"in-flight-{number}", alerts=2))
@@ -47,7 +47,7 @@ async def upgraded(scene: Scene, root: Path) -> Survived:
     async def asked() -> bool:
         return scene.moments.seen["analyse"] > 1 and len(scene.ledger.alerts) > 2 * _CONDITIONS
 
-    await eventually(asked, "investigations under way", 30)
+    await eventually(asked, "investigations under way")
     replica = scene.replicas[0]
     await replica.stop()
     scene.ends.model.persona = Persona()

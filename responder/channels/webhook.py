@@ -17,7 +17,9 @@ from responder.channel import ChannelSettings, Delivered, Message, Rejected, Ret
 from toolkit.secrets import Secret, SecretError
 from toolkit.settings import Duration, fault
 
-_PASSING = frozenset({408, 409, 423, 425, 429})
+# What is wrong with the body itself (RFC 9110, 15.5): the same body will never be taken. All else
+# (credentials, a moved address, a proxy, an overload) is mended by who runs the far end.
+_NEVER = frozenset({400, 413, 422})
 
 
 def _web_url(value: str) -> str:
@@ -37,7 +39,8 @@ class WebhookChannel(ChannelSettings):
     """`status`, `note`, `incident`, `report` and `url` as JSON, with `Idempotency-Key`.
 
     `status` is reported, updated or resolved.
-    A 2xx means delivered; 5xx, 408, 409, 423, 425 and 429 are tried again, other answers never.
+    A 2xx means delivered; 400, 413 and 422 refuse the message for ever; every other answer, such
+    as 3xx, 401, 403, 404, 407, 429 or 5xx, is tried again until `horizon` is over.
     In the configuration: `{kind: webhook, url: "https://example.org/hook", bearer: {env: TOKEN}}`.
     """
 
@@ -65,7 +68,7 @@ class WebhookChannel(ChannelSettings):
         except TimeoutError:
             return Retry(problem=f"{self.name}: no answer within {limit.total:g} s")
         except aiohttp.InvalidURL:
-            return Rejected(problem=f"{self.name}: the URL is not valid")
+            return Retry(problem=f"{self.name}: the URL is not valid; correct `url`")
         except (aiohttp.ClientError, OSError) as error:
             return Retry(problem=f"{self.name}: not reached ({type(error).__name__})")
 
@@ -73,9 +76,9 @@ class WebhookChannel(ChannelSettings):
         problem = f"{self.name}: answered {status}"
         if 200 <= status < 300:
             return Delivered()
-        if status >= 500 or status in _PASSING:
-            return Retry(problem=problem, after_seconds=_seconds(retry_after))
-        return Rejected(problem=problem)
+        if status in _NEVER:
+            return Rejected(problem=problem)
+        return Retry(problem=problem, after_seconds=_seconds(retry_after))
 
     def _headers(self, message: Message) -> Mapping[str, str]:
         headers = {

@@ -20,6 +20,7 @@ from responder.investigation.evidence import Evidence, Record, Suspect, Window
 from responder.investigation.gather import Gathered, ask_all, assemble
 from responder.investigation.picture import picture
 from responder.investigation.report import Draft, Report
+from responder.investigation.sharing import Moment
 from responder.source import Question, Source, Topology
 
 __all__ = ["Disproof", "Gathered", "Limits", "Ranked", "Stages"]
@@ -64,6 +65,7 @@ class Stages:
         self._session = session
         self._limits = limits
         self._clock = clock
+        self._moment = Moment()
 
     async def gather(self, incident: Incident, changes: Sequence[Change]) -> Gathered:
         """Look at everything; never raises for what a source does."""
@@ -77,6 +79,7 @@ class Stages:
             changes=tuple(changes),
             session=self._session,
             deadline_seconds=self._limits.gather_seconds,
+            moment=self._moment,
         )
         findings = await ask_all(self._sources, question)
         return await asyncio.to_thread(assemble, question, findings)

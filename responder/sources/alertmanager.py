@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -38,9 +38,16 @@ class AlertmanagerSource(Settings):
             limit_bytes=LONGEST_ANSWER_BYTES,
             headers=headers,
         )
-        alerts, silences = await asyncio.gather(
-            remote.get("/api/v2/alerts"), remote.get("/api/v2/silences")
-        )
+
+        def ask(path: str) -> Awaitable[Answer]:
+            return question.moment.once(
+                (remote.identity, path),
+                lambda: remote.get(path),
+                is_good=lambda answer: answer.status is Status.OK,
+                until=remote.until,
+            )
+
+        alerts, silences = await asyncio.gather(ask("/api/v2/alerts"), ask("/api/v2/silences"))
         link = self.external_url or self.url
         found = [_others(alerts, question, link), _own(alerts, question, link)]
         return Finding(evidence=[*found, _silences(silences, question, link)])

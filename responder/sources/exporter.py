@@ -47,7 +47,12 @@ class ExporterSource(Settings):
     async def gather(self, question: Question) -> Finding:
         """Ask for all targets at once; never raises."""
         remote = self._remote(question.session, question.deadline_seconds)
-        answer = await remote.get(PATH)
+        answer = await question.moment.once(
+            (remote.identity, PATH),
+            lambda: remote.get(PATH),
+            is_good=lambda answer: answer.status is Status.OK,
+            until=remote.until,
+        )
         evidence = list(_evidence(answer, question, self.external_url or self.url))
         return Finding(evidence=evidence)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 import aiohttp
@@ -43,6 +44,7 @@ class PrometheusSource(Settings):
     async def gather(self, question: Question) -> Finding:
         """Ask for the alert, the target, the components and the scrapes; never raises."""
         api = self._api(question.session, question.deadline_seconds)
+        api = replace(api, moment=question.moment)
         known = await context(api, question)
         if known.unreachable:
             return Finding(evidence=[_gone(question, known.unreachable)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row
 
-from responder.alert import Delivery, Episode
+from responder.alert import Alert, Delivery, Episode
 from responder.incident import IncidentState, Known, Turn
 from responder.store import bulk
 from responder.store.bulk import Bulk, Tuple
@@ -19,7 +18,8 @@ from responder.store.episodes import packed
 from responder.store.incidents import Opening
 from responder.store.work import WAITING
 
-_MOST_KNOWN = 50  # for one key: the newest decide
+MOST_KNOWN = 50
+"""How many incidents of one key are looked at: the newest decide."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,24 +31,23 @@ class Acquaintance:
 
 
 def acquaintance(connection: Connection, keys: Collection[str], since: float) -> Acquaintance:
-    """Give what is found by *keys*: all that is open, and what is recent, but what merged."""
-    found = [
-        row for row in bulk.rows_among(connection, _FOUND, keys, since) if row.merged_into is None
-    ]
-    found.sort(key=lambda row: float(row.joined_at), reverse=True)
+    """Give what is found by *keys*, the newest first: what is open or recent, but what merged."""
     by_key: dict[str, list[str]] = {key: [] for key in keys}
     chosen: dict[str, Row[Any]] = {}
-    for row in found:
-        if len(by_key[row.found_by]) < _MOST_KNOWN:
-            by_key[row.found_by].append(row.id)
-            chosen[row.id] = row
+    for row in bulk.rows_among(connection, _FOUND, keys, since):
+        by_key[row.found_by].append(row.id)
+        chosen[row.id] = row
     return Acquaintance(incidents=_known(connection, chosen), by_key=by_key)
 
 
-# Without `merged_into IS NULL`, for which SQLite would go through all incidents that there are.
+# Not `merged_into IS NULL`, for which SQLite would go through all incidents that there are.
 _FOUND = (
-    "SELECT k.key AS found_by, i.* FROM incident_keys k JOIN incidents i ON i.id = k.incident_id"
-    " WHERE k.key {many} AND (i.joined_at >= {since} OR i.resolved_at IS NULL)"
+    "SELECT i.*, f.found_by FROM (SELECT k.key AS found_by, j.id, row_number() OVER"  # noqa: S608 - a number of our own
+    " (PARTITION BY k.key ORDER BY j.joined_at DESC, j.opened_at DESC, j.id DESC) AS place"
+    " FROM incident_keys k JOIN incidents j ON j.id = k.incident_id WHERE k.key {many}"
+    " AND (j.joined_at >= {since} OR j.resolved_at IS NULL)"
+    " AND coalesce(j.merged_into, '') = '') f JOIN incidents i ON i.id = f.id"
+    f" WHERE f.place <= {MOST_KNOWN} ORDER BY f.place"
 )
 
 
@@ -157,15 +156,20 @@ class Additions:
         """Give work that has not begun another turn."""
         self.turns[incident_id] = (turn.priority, turn.due_at, at, incident_id)
 
-    def begin(self, episode: Episode, incident_id: str | None) -> None:
-        """Add an episode."""
-        alert, seen_at = episode.alert, episode.first_seen_at
-        times = (seen_at, seen_at, alert.starts_at, episode.resolved_at)
-        resolved_seen_at = None if episode.resolved_at is None else seen_at
-        identity = (episode.id, incident_id, alert.fingerprint, alert.name)
-        self.episodes.append(
-            (*identity, *times, resolved_seen_at, episode.seen_late, 0, packed(alert))
-        )
+    def begin(
+        self,
+        episode_id: str,
+        incident_id: str | None,
+        alert: Alert,
+        seen_at: float,
+        *,
+        seen_late: bool,
+    ) -> None:
+        """Add the episode that an alert begins, which may be over already."""
+        ends_at = alert.ends_at
+        times = (seen_at, seen_at, alert.starts_at, ends_at, None if ends_at is None else seen_at)
+        identity = (episode_id, incident_id, alert.fingerprint, alert.name)
+        self.episodes.append((*identity, *times, seen_late, 0, packed(alert)))
 
     def see(self, episode: Episode, at: float, *, is_changed: bool) -> None:
         """Note that an episode was said again to fire; its record only where it is another one."""
@@ -180,9 +184,7 @@ class Additions:
     def write(self, connection: Connection) -> None:
         """Write it all."""
         on_json = connection.dialect.name == "postgresql"
-        _DELIVERY.run(
-            connection, [_plain(row) for row in self.deliveries] if on_json else self.deliveries
-        )
+        _DELIVERY.run(connection, self.deliveries)
         _REQUEUE.run(connection, self.requeued)
         _INCIDENT.run(connection, self.incidents)
         _KEY.run(connection, self.keys)
@@ -198,10 +200,6 @@ class Additions:
         _END.run(connection, self.ended)
 
 
-def _plain(row: Tuple) -> Tuple:
-    return (*row[:3], base64.b64encode(row[3]).decode(), *row[4:])
-
-
 def _nested(row: Tuple) -> Tuple:
     return (*row[:-1], orjson.Fragment(row[-1]))
 
@@ -210,20 +208,14 @@ _DELIVERY_COLUMNS = {
     "id": "text",
     "kind": "text",
     "received_at": "float8",
-    "body": "text",  # JSON has no bytes
+    "body": "bytea",
     "problem": "text",
     "group_key": "text",
     "receiver": "text",
     "external_url": "text",
     "truncated": "int4",
 }
-_DELIVERY = Bulk(
-    columns=_DELIVERY_COLUMNS,
-    sqlite=bulk.inserting("deliveries", _DELIVERY_COLUMNS).sqlite,
-    postgresql=bulk.inserting("deliveries", _DELIVERY_COLUMNS).postgresql.replace(
-        "SELECT id, kind, received_at, body", "SELECT id, kind, received_at, decode(body, 'base64')"
-    ),
-)
+_DELIVERY = bulk.inserting("deliveries", _DELIVERY_COLUMNS)
 _REQUEUE = bulk.changing(
     "deliveries",
     {

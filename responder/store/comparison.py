@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from responder.alert import Alert
+from responder.alert import Alert, indexed
 from responder.incident import WATCHDOG
 from responder.store import incidents
 from responder.store.incidents import Entry
@@ -18,7 +18,9 @@ from responder.store.tables import deliveries, episode_facts, episodes, marks
 _NEWEST = 1000
 _MOST_OPEN = 50_000
 _MOST_CUT = 20
+_MOST_GENERATORS = 200
 _WEBHOOK = "alertmanager"
+_RAISED_BY = "raised by "
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +56,23 @@ def set_mark(connection: Connection, name: str, at: float) -> None:
         connection.execute(sa.insert(marks), {"name": name, "at": at})
 
 
+def generators(connection: Connection, since: float) -> frozenset[str]:
+    """Give the programs whose alerts Alertmanager listed at *since* or later."""
+    found = sa.select(marks.c.name).where(marks.c.name.startswith(_RAISED_BY), marks.c.at >= since)
+    names = connection.execute(found.limit(_MOST_GENERATORS)).scalars()
+    return frozenset(name.removeprefix(_RAISED_BY) for name in names)
+
+
+def keep_generators(
+    connection: Connection, names: Iterable[str], at: float, *, since: float
+) -> None:
+    """Note whose alerts Alertmanager lists now, and forget those not seen after *since*."""
+    for name in sorted(names)[:_MOST_GENERATORS]:
+        set_mark(connection, _RAISED_BY + indexed(name), at)
+    old = sa.and_(marks.c.name.startswith(_RAISED_BY), marks.c.at < since)
+    connection.execute(sa.delete(marks).where(old))
+
+
 def newest_post_at(connection: Connection, before: float) -> float | None:
     """Give when Alertmanager last posted before a time, None when it never did."""
     query = sa.select(sa.func.max(deliveries.c.received_at)).where(
@@ -85,12 +104,17 @@ def open_episodes(connection: Connection) -> Sequence[Open]:
     ]
 
 
-def has_begun(connection: Connection, alert: Alert) -> bool:
-    """Tell whether an episode of this fingerprint has this start, or is open."""
+def has_begun(connection: Connection, alert: Alert, over_since: float) -> bool:
+    """Tell whether an episode stands for an alert that fires: by its start or its time.
+
+    One that is over stands for it only where its end was seen after *over_since*: what fires on
+    long after it was said to be over was not over.
+    """
     same = sa.func.abs(episodes.c.starts_at - alert.starts_at) < 0.001
     query = sa.select(episodes.c.id).where(
         episodes.c.fingerprint == alert.fingerprint,
         sa.or_(same, episodes.c.resolved_at.is_(None), episodes.c.resolved_at > alert.starts_at),
+        sa.or_(episodes.c.resolved_at.is_(None), episodes.c.resolved_seen_at >= over_since),
     )
     return connection.execute(query.limit(1)).first() is not None
 
@@ -98,7 +122,7 @@ def has_begun(connection: Connection, alert: Alert) -> bool:
 def alerts_named(connection: Connection, name: str, start: float, end: float) -> Sequence[Alert]:
     """Give the alerts of that name whose episodes share time with a span."""
     query = sa.select(episodes.c.alert).where(
-        episodes.c.alertname == name,
+        episodes.c.alertname == indexed(name),
         episodes.c.starts_at < end,
         sa.or_(episodes.c.resolved_at.is_(None), episodes.c.resolved_at > start),
     )
@@ -112,7 +136,8 @@ def cut_since(connection: Connection, since: float) -> Sequence[Cut]:
         .where(
             deliveries.c.received_at > since,
             deliveries.c.kind == _WEBHOOK,
-            deliveries.c.truncated > 0,
+            # No parameter: a plan for any value could not know that the index holds them all.
+            deliveries.c.truncated > sa.literal_column("0"),
         )
         .order_by(deliveries.c.received_at)
         .limit(_MOST_CUT)
@@ -144,7 +169,7 @@ def tell(connection: Connection, delivery_id: str, at: float, reason: str) -> in
     )
     rows = connection.execute(query).all()
     for row in rows:
-        if row.incident_id:
+        if row.incident_id and reason:
             entry = Entry(at=at, event="compared", text=f"{row.alertname}: {reason}")
             incidents.log(connection, row.incident_id, entry)
     return len(rows)

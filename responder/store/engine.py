@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ _LONGEST_PROBLEM = 300
 _POOL_SECONDS = 5.0
 ANSWER_SECONDS = 15.0
 """How long a statement may take on a server, which is then given up."""
+_OUTAGES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
 _FORMS = "give a file's path or a URL such as postgresql://user@host/name"
 _PLACING_LOCK = 0x706C616365  # any number, the same for every replica
 
@@ -145,14 +152,36 @@ def is_collision(error: SQLAlchemyError) -> bool:
 
     Source: PostgreSQL's error codes, class 40.
     """
+    return _class(error) == "40"
+
+
+def is_its_own_fault(error: SQLAlchemyError) -> bool:
+    """Tell whether a database refused what a statement holds: again, it would do the same.
+
+    Source: PostgreSQL's error codes, classes 22 (data), 23 (constraints), 54 (limits).
+    """
+    return isinstance(error, DataError | IntegrityError) or _class(error) in {"22", "23", "54"}
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether a file's disk failed, is full, or is not there: again, it may succeed.
+
+    Source: SQLite's result codes. A server that is gone is waited for where it is asked.
+    """
     cause = error.orig if isinstance(error, DBAPIError) else None
-    return str(getattr(cause, "sqlstate", None) or "").startswith("40")
+    code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return code & 0xFF in _OUTAGES
+
+
+def _class(error: SQLAlchemyError) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    return str(getattr(cause, "sqlstate", None) or "")[:2]
 
 
 def _problem(error: SQLAlchemyError) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     # Below the first line PostgreSQL quotes the values.
-    lines = str(cause).splitlines() if isinstance(error, IntegrityError | DataError) else []
+    lines = str(cause).splitlines() if is_its_own_fault(error) else []
     return " ".join((lines[0] if lines else str(cause)).split())[:_LONGEST_PROBLEM]
 
 

@@ -16,6 +16,7 @@ from responder.store import bulk
 from responder.store.tables import episodes
 
 _ONE_MOMENT_SECONDS = 0.001
+_ALERT_FIELDS = tuple(Alert.model_fields)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,13 +33,16 @@ def latest(connection: Connection, fingerprints: Collection[str]) -> Mapping[str
 
     What is learnt late may have begun before what is there, so the order of arrival says nothing.
     """
-    rows = bulk.rows_among(connection, _LATEST, fingerprints)
+    # Most of a storm was never heard of: that is one look into an index for each.
+    known = [row.fingerprint for row in bulk.rows_among(connection, _HEARD_OF, fingerprints)]
+    rows = bulk.rows_among(connection, _LATEST, known)
     found: dict[str, Stored] = {}
     for row in sorted(rows, key=_recency):
         found[row.fingerprint] = _stored(row)
     return found
 
 
+_HEARD_OF = "SELECT DISTINCT fingerprint FROM episodes WHERE fingerprint {many}"
 # Two questions, each of which finds its rows by an index.
 _COLUMNS = (
     "e.id, e.incident_id, e.fingerprint, e.first_seen_at, e.starts_at, e.resolved_at,"
@@ -84,7 +88,8 @@ def overlapping(connection: Connection, alert: Alert, ends_at: float) -> Stored 
 
 def packed(alert: Alert) -> str:
     """Give an alert as it is stored: what pydantic would write, but quicker."""
-    return orjson.dumps(alert.__dict__).decode()
+    fields = alert.__dict__  # and what the alert has worked out of them once
+    return orjson.dumps({name: fields[name] for name in _ALERT_FIELDS}).decode()
 
 
 def move(connection: Connection, episode_ids: Sequence[str], incident_id: str) -> None:

@@ -40,6 +40,16 @@ class Opening:
     recurs: bool = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """Whether any episode of an incident `fires`, and when the last one that is over ended."""
+
+    flaps: int
+    resolved_at: float | None
+    fires: bool
+    last_end_at: float | None
+
+
 def known(connection: Connection, keys: Collection[str], since: float) -> Sequence[Known]:
     """Give what is found by any of *keys*: all that is open, and what is recent, but what merged.
 
@@ -185,6 +195,30 @@ def resolve(connection: Connection, incident_id: str, at: float) -> None:
     connection.execute(
         sa.update(incidents).where(incidents.c.id == incident_id).values(resolved_at=at)
     )
+
+
+def standing(connection: Connection, incident_id: str) -> Standing | None:
+    """Give how far an incident is from its end; its episodes, which may be many, are not read."""
+    query = sa.select(incidents.c.flaps, incidents.c.resolved_at)
+    row = connection.execute(query.where(incidents.c.id == incident_id)).one_or_none()
+    if row is None:
+        return None
+    members = episodes_table.c.incident_id == incident_id
+    fires = sa.select(sa.exists().where(members, episodes_table.c.resolved_at.is_(None)))
+    last = sa.select(sa.func.max(episodes_table.c.resolved_at)).where(members)
+    return Standing(
+        flaps=row.flaps,
+        resolved_at=row.resolved_at,
+        fires=bool(connection.execute(fires).scalar_one()),
+        last_end_at=connection.execute(last).scalar_one(),
+    )
+
+
+def was_late(connection: Connection, incident_id: str) -> bool:
+    """Tell whether every episode of an incident was over before we heard of it."""
+    members = episodes_table.c.incident_id == incident_id
+    in_time = sa.exists().where(members, episodes_table.c.seen_late.is_(False))
+    return not connection.execute(sa.select(in_time)).scalar_one()
 
 
 def log(connection: Connection, incident_id: str, entry: Entry) -> None:

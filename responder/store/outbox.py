@@ -40,6 +40,14 @@ class Notice:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """When an event was, or is, first to be told; it `waits` until it has arrived."""
+
+    at: float
+    waits: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Parcel:
     """One message to deliver to one destination of a channel.
 
@@ -125,12 +133,16 @@ def annotate(connection: Connection, incident_id: str, event: str, note: str) ->
     return connection.execute(sa.update(outbox).where(waiting).values(note=note)).rowcount > 0
 
 
-def last_told_at(connection: Connection, incident_id: str, event: str) -> float | None:
-    """Give when such an event of the incident was, or is, first to be told last."""
-    query = sa.select(sa.func.max(outbox.c.created_at)).where(
-        outbox.c.incident_id == incident_id, outbox.c.event == event
+def last_told(connection: Connection, incident_id: str, event: str) -> Told | None:
+    """Give how the event of its kind that was added last to the incident stands."""
+    query = (
+        sa.select(outbox.c.created_at, outbox.c.status)
+        .where(outbox.c.incident_id == incident_id, outbox.c.event == event)
+        .order_by(outbox.c.id.desc())
+        .limit(1)
     )
-    return connection.execute(query).scalar_one_or_none()
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Told(at=row.created_at, waits=row.status == PENDING)
 
 
 def next_parcel(

@@ -29,7 +29,10 @@ class Presence:
 def beat(connection: Connection, presence: Presence) -> None:
     """Note that a replica is alive; on SQLite, where only one can be, the others are gone."""
     now = database_now(connection)
-    here = sa.update(replicas).where(replicas.c.id == presence.id).values(heartbeat_at=now)
+    was_silent = replicas.c.heartbeat_at <= now - replicas.c.dead_after_seconds
+    steady_since = sa.case((was_silent, now), else_=replicas.c.steady_since)
+    change = {"heartbeat_at": now, "steady_since": steady_since}
+    here = sa.update(replicas).where(replicas.c.id == presence.id).values(change)
     if connection.execute(here).rowcount:
         return
     if connection.dialect.name == _SQLITE:
@@ -91,6 +94,22 @@ def give_back(connection: Connection, name: str, replica_id: str) -> None:
     """Free the lease *name*, if it is this replica's."""
     mine = sa.and_(leases.c.name == name, leases.c.owner == replica_id)
     connection.execute(sa.delete(leases).where(mine))
+
+
+def may_judge(connection: Connection, replica_id: str) -> sa.ColumnElement[bool]:
+    """Say whether a replica may hold others for dead: not before it has been steady for a while.
+
+    After an outage of the database all are silent, and who comes back first knows nothing of the
+    others: they get as long as the dead are given. On SQLite there are no others.
+    """
+    if connection.dialect.name == _SQLITE:
+        return sa.true()
+    now = database_now(connection)
+    is_back = sa.or_(
+        replicas.c.heartbeat_at <= now - replicas.c.dead_after_seconds,
+        replicas.c.steady_since > now - replicas.c.dead_after_seconds,
+    )
+    return ~sa.exists().where(replicas.c.id == replica_id, is_back)
 
 
 def alive_query(connection: Connection) -> sa.Select[*tuple[str]]:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from responder.investigation.report import Report
 from responder.store.engine import insert_new
 from responder.store.tables import frames, reports
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,14 +65,20 @@ def of_incidents(connection: Connection, incident_ids: Sequence[str]) -> Mapping
 
 
 def since(connection: Connection, at: float, limit: int) -> Sequence[Report]:
-    """Give the newest reports made after *at*, newest first."""
+    """Give the newest reports made after *at*, newest first, without those that none can read."""
     query = (
-        sa.select(reports.c.report)
+        sa.select(reports.c.id, reports.c.report)
         .where(reports.c.created_at >= at)
         .order_by(reports.c.created_at.desc())
         .limit(limit)
     )
-    return [Report.model_validate(row.report) for row in connection.execute(query)]
+    found = []
+    for row in connection.execute(query):
+        try:
+            found.append(Report.model_validate(row.report))
+        except ValidationError as error:  # As when another version wrote it.
+            log.warning("stored report cannot be read", report=row.id, errors=error.error_count())
+    return found
 
 
 def keep_frame(connection: Connection, investigation_id: str, packed: bytes) -> None:

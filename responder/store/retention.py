@@ -28,7 +28,9 @@ from responder.store.tables import (
 _UNREAD = sa.and_(deliveries.c.problem.is_not(None), deliveries.c.requeued_at.is_(None))
 
 
-def expired(connection: Connection, before: float, limit: int) -> Sequence[str]:
+def expired(
+    connection: Connection, before: float, limit: int, among: Sequence[str] | None = None
+) -> Sequence[str]:
     """Give incidents that have been over since *before* and that nothing is to follow from.
 
     None that is open, waits to be investigated, has an alert that fires, a message that waits, or
@@ -59,6 +61,8 @@ def expired(connection: Connection, before: float, limit: int) -> Sequence[str]:
         ),
     )
     query = sa.select(incidents.c.id).where(is_over, *(~sa.exists(tie) for tie in ties))
+    if among is not None:
+        query = query.where(incidents.c.id.in_(among))
     query = query.order_by(incidents.c.resolved_at, incidents.c.id).limit(limit)
     return list(connection.execute(query).scalars())
 
@@ -89,29 +93,38 @@ def delete(connection: Connection, incident_ids: Sequence[str]) -> None:
         connection.execute(step)
 
 
-def empty_bodies(connection: Connection, before: float, limit: int) -> int:
-    """Empty the bodies of posts received *before* that were read; tell how many there were."""
+def full_bodies(connection: Connection, before: float, limit: int) -> Sequence[str]:
+    """Give the posts received *before* that were read and whose bodies are still there."""
     is_old = sa.and_(deliveries.c.received_at < before, deliveries.c.body != b"", ~_UNREAD)
-    chosen = sa.select(deliveries.c.id).where(is_old).limit(limit)
-    ids = list(connection.execute(chosen).scalars())
-    connection.execute(sa.update(deliveries).where(deliveries.c.id.in_(ids)).values(body=b""))
-    return len(ids)
+    return list(connection.execute(sa.select(deliveries.c.id).where(is_old).limit(limit)).scalars())
 
 
-def delete_deliveries(connection: Connection, before: float, limit: int) -> int:
-    """Delete posts received *before* that nothing refers to any more; tell how many there were."""
+def empty(connection: Connection, delivery_ids: Sequence[str]) -> None:
+    """Empty the bodies of posts."""
+    chosen = deliveries.c.id.in_(delivery_ids)
+    connection.execute(sa.update(deliveries).where(chosen).values(body=b""))
+
+
+def old_deliveries(connection: Connection, before: float, limit: int) -> Sequence[str]:
+    """Give the posts received *before* that nothing refers to any more."""
     old = sa.select(deliveries.c.id).where(deliveries.c.received_at < before, ~_UNREAD)
     fact = sa.select(episode_facts.c.id).where(episode_facts.c.delivery_id == deliveries.c.id)
     change = sa.select(changes.c.id).where(changes.c.delivery_id == deliveries.c.id)
     chosen = old.where(~sa.exists(fact), ~sa.exists(change)).limit(limit)
-    ids = list(connection.execute(chosen).scalars())
-    connection.execute(sa.delete(deliveries).where(deliveries.c.id.in_(ids)))
-    return len(ids)
+    return list(connection.execute(chosen).scalars())
 
 
-def delete_changes(connection: Connection, before: float, limit: int) -> int:
-    """Delete changes made *before*; tell how many there were."""
-    chosen = sa.select(changes.c.id).where(changes.c.at < before).limit(limit)
-    ids = list(connection.execute(chosen).scalars())
-    connection.execute(sa.delete(changes).where(changes.c.id.in_(ids)))
-    return len(ids)
+def delete_deliveries(connection: Connection, delivery_ids: Sequence[str]) -> None:
+    """Delete posts: nothing new ever refers to an old one that could be read."""
+    connection.execute(sa.delete(deliveries).where(deliveries.c.id.in_(delivery_ids)))
+
+
+def old_changes(connection: Connection, before: float, limit: int) -> Sequence[str]:
+    """Give the changes made *before*."""
+    query = sa.select(changes.c.id).where(changes.c.at < before).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def delete_changes(connection: Connection, change_ids: Sequence[str]) -> None:
+    """Delete changes."""
+    connection.execute(sa.delete(changes).where(changes.c.id.in_(change_ids)))

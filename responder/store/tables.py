@@ -47,12 +47,18 @@ Index(
     sqlite_where=deliveries.c.problem.is_not(None),
     postgresql_where=deliveries.c.problem.is_not(None),
 )
+Index(
+    "ix_deliveries_truncated",
+    deliveries.c.received_at,
+    sqlite_where=deliveries.c.truncated > 0,
+    postgresql_where=deliveries.c.truncated > 0,
+)
 
 changes = Table(
     "changes",
     metadata,
     Column("id", String, primary_key=True),
-    Column("delivery_id", String, ForeignKey("deliveries.id"), nullable=False),
+    Column("delivery_id", String, ForeignKey("deliveries.id"), nullable=False, index=True),
     Column("at", Float, nullable=False, index=True),
     Column("service", Text, nullable=False),
     Column("kind", String, nullable=False),
@@ -72,7 +78,7 @@ incidents = Table(
     Column("reason", Text, nullable=False),
     Column("severity_rank", Integer, nullable=False),
     Column("resolved_at", Float, index=True),
-    Column("occurrence_of", String, ForeignKey("incidents.id")),
+    Column("occurrence_of", String, ForeignKey("incidents.id"), index=True),
     Column("merged_into", String, ForeignKey("incidents.id"), index=True),
     # How often it was over and fired again at once; whether it was opened for coming too often.
     Column("flaps", Integer, nullable=False, default=0, server_default="0"),
@@ -114,6 +120,13 @@ episodes = Table(
     Column("alert", JSON, nullable=False),
     Index("ix_episodes_latest", "fingerprint", "resolved_at"),
     Index("ix_episodes_incident_id", "incident_id", "alertname"),
+    Index("ix_episodes_first_seen_at", "first_seen_at", "id"),
+)
+Index(
+    "ix_episodes_open",
+    episodes.c.incident_id,
+    sqlite_where=episodes.c.resolved_at.is_(None),
+    postgresql_where=episodes.c.resolved_at.is_(None),
 )
 
 episode_facts = Table(
@@ -121,7 +134,7 @@ episode_facts = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("episode_id", String, ForeignKey("episodes.id"), nullable=False, index=True),
-    Column("delivery_id", String, ForeignKey("deliveries.id"), nullable=False),
+    Column("delivery_id", String, ForeignKey("deliveries.id"), nullable=False, index=True),
     Column("at", Float, nullable=False),
     Column("fact", String, nullable=False),
     Column("starts_at", Float, nullable=False),
@@ -154,6 +167,8 @@ replicas = Table(
     Column("version", Text, nullable=False),
     Column("started_at", Float, nullable=False),
     Column("heartbeat_at", Float, nullable=False),
+    # Since when it has never been silent for so long that others held it for dead; 0: ever.
+    Column("steady_since", Float, nullable=False, default=0, server_default="0"),
     Column("dead_after_seconds", Float, nullable=False),
 )
 
@@ -210,7 +225,7 @@ outbox = Table(
     Column("destination", Text, nullable=False, default="", server_default=""),
     Column("event", String, nullable=False),
     Column("incident_id", String, ForeignKey("incidents.id"), nullable=False, index=True),
-    Column("report_id", String, ForeignKey("reports.id"), nullable=False),
+    Column("report_id", String, ForeignKey("reports.id"), nullable=False, index=True),
     Column("status", String, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("due_at", Float, nullable=False),

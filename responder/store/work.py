@@ -113,7 +113,11 @@ def _free(connection: Connection, at: float, seeker: Seeker) -> sa.ColumnElement
     # A turn that was set in the future was set by a clock that has been put back since.
     is_due = sa.or_(work.c.due_at <= at, work.c.due_set_at > at + _CLOCK_SLACK_SECONDS)
     waits = sa.and_(work.c.state == WAITING, is_due)
-    is_dead = work.c.owner.not_in(replicas.alive_query(connection))
+    is_dead = sa.and_(
+        work.c.owner.not_in(replicas.alive_query(connection)),
+        # What its owner gave back is free at once.
+        sa.or_(work.c.owner == "", replicas.may_judge(connection, seeker.owner)),
+    )
     # What is ours and not being run was lost by a task of ours that died.
     is_left = sa.and_(
         sa.or_(is_dead, work.c.owner == seeker.owner), work.c.id.not_in(seeker.busy_with)

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from responder.store.engine import (
     StoreUnavailableError,
     is_collision,
+    is_its_own_fault,
     refused,
     serialise,
     unavailable,
@@ -194,7 +195,7 @@ class Writer:
                 serialise(connection)
                 results = _results(connection, batch)
         except OperationalError as error:
-            if is_collision(error):
+            if is_collision(error) or is_its_own_fault(error):
                 return False
             self._refuse(batch, error)
             return True
@@ -207,10 +208,11 @@ class Writer:
     def _alone(self, job: _Job) -> None:
         try:
             result = self._tried(job)
-        except (DataError, IntegrityError) as error:
-            job.result = refused(error)
         except SQLAlchemyError as error:
-            self._refuse([job], error)
+            if is_its_own_fault(error):
+                job.result = refused(error)
+            else:
+                self._refuse([job], error)
         except Exception as error:  # noqa: BLE001 - the job's own fault goes to who asked
             job.result = error
         else:

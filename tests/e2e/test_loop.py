@@ -52,11 +52,11 @@ async def place(
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     """Return one HTTP session for the module."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as running:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as running:
         yield running
 
 
-async def eventually(ask: Callable[[], Any], what: str, within_seconds: float = 60) -> Any:
+async def eventually(ask: Callable[[], Any], what: str, within_seconds: float = 120) -> Any:
     """Ask until the answer is true; raises AssertionError naming what was awaited."""
     deadline = time.monotonic() + within_seconds
     while time.monotonic() < deadline:

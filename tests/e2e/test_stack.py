@@ -53,7 +53,7 @@ groups:
         annotations:
           runbook_url: "{{ $externalLabels.vigie_url }}/runbooks/NobodyThere"
 """
-WITHIN_SECONDS = 60.0
+WITHIN_SECONDS = 120.0
 
 
 @pytest.fixture

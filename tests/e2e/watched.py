@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -48,12 +48,12 @@ groups:
 _RECORDING = "groups: []\n"
 
 
-def _alertmanager(max_alerts: int) -> str:
+def _alertmanager(max_alerts: int, group_by: Sequence[str]) -> str:
     webhook = {"url": f"http://{RESPONDER}/webhook/alertmanager", "max_alerts": max_alerts}
     document = {
         "route": {
             "receiver": "nobody",
-            "group_by": ["alertname"],
+            "group_by": list(group_by),
             "group_wait": "15s",
             "group_interval": "30s",
             "repeat_interval": "4h",
@@ -97,6 +97,7 @@ class Watched:
         *,
         factor: float = 15.0,
         max_alerts: int = 0,
+        group_by: Sequence[str] = ("alertname",),
         comparison: Mapping[str, str] | None = None,
     ) -> None:
         """Choose the addresses."""
@@ -104,7 +105,7 @@ class Watched:
         self.conditions = Conditions()
         self.addresses = free_addresses((RESPONDER, PROMETHEUS, ALERTMANAGER, "conditions:8000"))
         self._comparison = dict(comparison or {"interval": "1s", "grace": "5s"})
-        shipped = self._shipped(max_alerts)
+        shipped = self._shipped(_alertmanager(max_alerts, group_by))
         fit = Fit(addresses=self.addresses, factor=factor)
         self.stack = Stack(programs=programs, folder=folder / "stack", shipped=shipped, fit=fit)
         self.responder = self._responder()
@@ -162,13 +163,16 @@ class Watched:
         return next(float(each.rpartition(" ")[2]) for each in lines if each.startswith(name + " "))
 
     async def counts(self, kind: str, count: int) -> None:
-        """Wait until so many gaps of a kind are counted: just after they are stored."""
+        """Wait until so many gaps of a kind are counted: just after they are stored.
+
+        What Alertmanager tells us itself is no gap, however late it comes.
+        """
         name = f'vigie_responder_comparison_gaps_total{{kind="{kind}"}}'
 
         async def is_so() -> bool:
             return await self.metric(name) == count
 
-        await eventually(is_so, f"{count} {kind} gaps", 10)
+        await eventually(is_so, f"{count} {kind} gaps", 30)
 
     async def firing(self) -> set[str]:
         """Give the targets whose alerts fire in Prometheus."""
@@ -179,11 +183,17 @@ class Watched:
             result = (await response.json())["data"]["result"]
         return {each["metric"].get("target", "") for each in result}
 
-    def _shipped(self, max_alerts: int) -> Shipped:
+    async def listed(self) -> set[str]:
+        """Give the targets whose alerts are active in Alertmanager."""
+        url = f"http://{self.addresses[ALERTMANAGER]}/api/v2/alerts"
+        async with self.session.get(url) as response:
+            return {each["labels"].get("target", "") for each in await response.json()}
+
+    def _shipped(self, alertmanager: str) -> Shipped:
         rules = self.folder / "rules"
         texts = {
             "prometheus.yml": _PROMETHEUS,
-            "alertmanager.yml": _alertmanager(max_alerts),
+            "alertmanager.yml": alertmanager,
             "alerts/conditions.yml": _ALERTS,
             "recording/none.yml": _RECORDING,
         }
@@ -221,7 +231,7 @@ class Watched:
 
 
 async def eventually(
-    ask: Callable[[], Awaitable[Any]], what: str, within_seconds: float = 60.0
+    ask: Callable[[], Awaitable[Any]], what: str, within_seconds: float = 120.0
 ) -> Any:
     """Ask until the answer is true; raises AssertionError that names what was awaited."""
     deadline = time.monotonic() + within_seconds

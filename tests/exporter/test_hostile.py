@@ -223,7 +223,7 @@ async def test_hostile_endpoint_gives_http_a_reason(transport: HttpTransport, na
     """Whatever the endpoint does, the kind http names it, in time."""
     behaviour, reason, _ = HOSTILE[name]
     async with serving(behaviour) as url:
-        run = await asyncio.wait_for(run_http(transport, url), 5)
+        run = await asyncio.wait_for(run_http(transport, url), 30)
     assert (run.reason, bool(run.detail)) == (reason, True)
 
 
@@ -232,7 +232,7 @@ async def test_hostile_endpoint_gives_chat_a_reason(transport: HttpTransport, na
     """Whatever the endpoint does, the kind openai_chat names it, in time."""
     behaviour, _, reason = HOSTILE[name]
     async with serving(behaviour) as url:
-        run = await asyncio.wait_for(run_chat(transport, url), 5)
+        run = await asyncio.wait_for(run_chat(transport, url), 30)
     assert (run.reason, bool(run.detail)) == (reason, True)
 
 
@@ -241,7 +241,7 @@ async def test_odd_stream_is_named(transport: HttpTransport, name: str) -> None:
     """A 200 that is no whole answer has its own reason; a whole one in odd dress has none."""
     behaviour, reason = STREAMS[name]
     async with serving(behaviour) as url:
-        run = await asyncio.wait_for(run_chat(transport, url), 5)
+        run = await asyncio.wait_for(run_chat(transport, url), 30)
     assert run.reason == reason, run.detail
 
 
@@ -282,7 +282,7 @@ async def test_hostile_endpoints_at_once_leave_the_loop_free(transport: HttpTran
     for behaviour, _, _ in HOSTILE.values():
         async with serving(behaviour) as url:
             await asyncio.gather(*(run_http(transport, url) for _ in range(3)))
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 60
     await asyncio.sleep(0.05)
     assert len(asyncio.all_tasks() - before) == 0
 

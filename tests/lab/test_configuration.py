@@ -91,6 +91,6 @@ async def test_a_wrong_flag_is_refused_with_its_remedy() -> None:
         cwd=LAB.parent,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 2
     assert b"NAME is one of gateway:8080" in said

@@ -25,7 +25,7 @@ from tests.responder.investigation.briefs import brief
 
 KEY = "lab-key-for-tests"
 MODEL = "mistral-small-latest"
-WITHIN_SECONDS = 20
+WITHIN_SECONDS = 60
 USER: dict[str, Any] = {"role": "user", "content": "What is wrong?"}
 CALL: dict[str, Any] = {"id": "abcDEF123", "function": {"name": "f", "arguments": "{}"}}
 RESULT: dict[str, Any] = {"role": "tool", "tool_call_id": "abcDEF123", "content": "1"}

@@ -140,7 +140,7 @@ async def family(database: str, folder: Path) -> AsyncIterator[Family]:
                     child.kill()
 
 
-async def died(child: Child, within_seconds: float = 30) -> int:
+async def died(child: Child, within_seconds: float = 60) -> int:
     """Wait until a child has ended; give its code."""
     async with asyncio.timeout(within_seconds):
         return await asyncio.to_thread(child.process.wait)

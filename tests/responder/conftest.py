@@ -66,7 +66,7 @@ class Place:
         return found
 
 
-async def eventually(ask: Callable[[], Awaitable[Any]], within_seconds: float = 20) -> Any:
+async def eventually(ask: Callable[[], Awaitable[Any]], within_seconds: float = 60) -> Any:
     """Ask until the answer is true."""
     async with asyncio.timeout(within_seconds):
         while True:

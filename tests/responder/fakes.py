@@ -44,6 +44,7 @@ class ScriptedInvestigation:
         self.calls: Counter[str] = Counter()
         self.order: list[str] = []
         self.fail: dict[str, int] = {}
+        self.problem = ""
         self.hold: dict[str, asyncio.Event] = {}
 
     async def _enter(self, stage: str) -> None:
@@ -52,7 +53,7 @@ class ScriptedInvestigation:
             await self.hold[stage].wait()
         if self.fail.get(stage, 0) > 0:
             self.fail[stage] -= 1
-            raise ValueError(f"told to fail in {stage}")
+            raise ValueError(f"told to fail in {stage}{self.problem}")
 
     async def gather(self, incident: Incident, changes: Sequence[Change]) -> Gathered:
         """Bring one piece of evidence, which names the incident's lead and its changes."""

@@ -16,7 +16,7 @@ from aiohttp import web
 from lab.stack.ports import free_addresses
 from lab.stack.process import Launch, Process
 
-_LONGEST_SECONDS = 30
+_LONGEST_SECONDS = 60
 
 
 class _Sink:

@@ -40,7 +40,7 @@ class Receiver:
         status, headers = self.answers.pop(0) if self.answers else (200, {})
         return web.Response(status=status, headers=headers)
 
-    async def until(self, count: int, within_seconds: float = 30) -> list[Received]:
+    async def until(self, count: int, within_seconds: float = 60) -> list[Received]:
         """Wait until so many posts have come."""
         async with asyncio.timeout(within_seconds), self.arrived:
             await self.arrived.wait_for(lambda: len(self.received) >= count)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from sqlalchemy import Connection
 import responder.admission
 from responder.admission import Post, Rules, admit
 from responder.alert import Alert, AlertStatus, Delivery
-from responder.incident import Placement, Policy, place
+from responder.incident import Known, Placement, Policy, place
 from responder.intake import Intake
 from responder.store import admissions, bulk, deliveries, incidents, tables
 from responder.store.deliveries import Raw
@@ -191,6 +193,24 @@ async def test_a_post_that_our_code_fails_on_costs_no_other(
     assert list(ids) == ["post-0", "post-2"]
 
 
+async def test_a_post_that_the_database_refuses_is_kept_raw(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is quarantined and answered; the others of its batch are stored."""
+    clock, keep = Clock(), admissions.Additions.keep
+
+    def break_one(added: admissions.Additions, raw: Raw, delivery: Delivery) -> None:
+        nothing: Any = None
+        keep(added, replace(raw, kind=nothing) if delivery.group_key == "bad" else raw, delivery)
+
+    monkeypatch.setattr(admissions.Additions, "keep", break_one)
+    intake = intake_on(store, clock)
+    bodies = [orjson.dumps(post(told(NOW), group=group)) for group in ("good", "bad", "good")]
+    results = await asyncio.gather(*(intake.alerts(each) for each in bodies))
+    assert [each.problem is None for each in results] == [True, False, True]
+    assert len(await store.read(lambda database: deliveries.quarantined(database, 5))) == 1
+
+
 def stream(seed: int) -> list[tuple[float, bytes]]:
     """Make posts over some minutes: beginnings, re-sends, ends, and several of them in one."""
     chance = random.Random(seed)
@@ -240,6 +260,30 @@ async def test_a_batch_is_as_its_posts_one_by_one(
         together = await at_once.write(_admission(posts))
         assert list(together) == one_by_one
         assert await at_once.read(account) == await singly.read(account)
+
+
+async def test_many_targets_of_one_component_cost_each_as_much(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many incidents a post opens on a component: an alert is compared with few of them."""
+    compared_with: list[int] = []
+
+    def counts(each: Alert, at: float, known: Sequence[Known], *rest: Any, **how: Any) -> Placement:
+        compared_with.append(len(known))
+        return place(each, at, known, *rest, **how)
+
+    monkeypatch.setattr(responder.admission, "place", counts)
+    names = [f"t{number}" for number in range(300)]
+    told_of = [alert("A", starts_at=NOW, target=each, label_service="chat") for each in names]
+    again = [alert("B", starts_at=NOW, target=each, label_service="chat") for each in names]
+    posts = [
+        taken(number, body(*each), NOW + number) for number, each in enumerate((told_of, again))
+    ]
+    for each in posts:
+        await store.write(_admission([each]))
+    assert max(compared_with) <= 2 * admissions.MOST_KNOWN
+    count = sa.select(sa.func.count()).select_from(tables.incidents)
+    assert await store.read(lambda database: database.execute(count).scalar_one()) == 300
 
 
 async def test_what_is_known_of_incidents_is_known_in_one_question(store: Store) -> None:

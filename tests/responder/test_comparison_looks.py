@@ -14,6 +14,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from responder.config import ComparisonSettings
+from responder.intake import OverloadedError
+from responder.store import comparison as stored
+from responder.store.engine import StoreUnavailableError
 from responder.store.store import Store
 from responder.witness import SilentError
 from tests.responder.witnesses import T0, Alertmanager, Prometheus, Scene, labels_of
@@ -95,6 +98,76 @@ async def test_what_fires_and_never_came_is_stored_after_the_grace(on_each: Scen
     assert scene.count(DOUBTS) == 0
 
 
+async def test_what_fires_on_after_an_end_that_was_none_is_stored_again(on_each: Scene) -> None:
+    """One of two Alertmanagers loses its Prometheus, and says that it is over.
+
+    The other one's post comes so soon that it could be an old one: that is told, and when the
+    alert is still there after the grace, it has an episode again.
+    """
+    scene = on_each
+    one, _ = scene.alertmanagers
+    comparison = scene.comparison()
+    await known(scene)
+    lasting, began_at = labels_of("Lasting") | NORTH, scene.now
+    one.lists(lasting, began_at)
+    await scene.posted(lasting, began_at)
+    await scene.looks(comparison, 300)
+    await scene.posted(lasting, began_at, scene.now - 5)
+    scene.now += 10
+    await scene.posted(lasting, began_at)
+    await scene.looks(comparison, 60)
+    (episode,) = await scene.episodes("Lasting")
+    assert episode.resolved_at is not None
+    repeated = "fires again just after its end: taken as a late repeat"
+    assert await scene.facts(episode.id) == ["firing", "resolved", repeated]
+    await scene.looks(comparison, 240)
+    episodes = await scene.episodes("Lasting")
+    (again,) = [each for each in episodes if each.id != episode.id]
+    assert (again.starts_at, again.resolved_at, again.seen_late) == (began_at, None, True)
+    assert "found firing in Alertmanager" in await scene.history(again.incident_id)
+    assert scene.count(GAPS.format("missed")) == 1
+    await scene.looks(comparison, 300)
+    assert len(await scene.episodes("Lasting")) == 2
+
+
+async def test_a_gap_is_stored_told_and_counted_or_none_of_it(
+    on_each: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the database fails halfway, the next look finds the gap again."""
+    scene = on_each
+    alertmanager, comparison = alone(scene), scene.comparison()
+    await known(scene)
+    alertmanager.lists(labels_of("Missed") | NORTH, scene.now)
+
+    def fail(*_arguments: object) -> int:
+        raise StoreUnavailableError("database: gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stored, "tell", fail)
+        with pytest.raises(OverloadedError, match="gone"):
+            await scene.looks(comparison, 300)
+    assert await scene.episodes("Missed") == []
+    await scene.looks(comparison, 60)
+    (episode,) = await scene.episodes("Missed")
+    assert "it had not reached us" in await scene.history(episode.incident_id)
+    assert scene.count(GAPS.format("missed")) == 1
+
+
+async def test_what_has_just_ended_is_no_gap_though_it_is_still_listed(scene: Scene) -> None:
+    """An Alertmanager that lists it a little longer than it fires says nothing new."""
+    alertmanager, comparison = alone(scene), scene.comparison()
+    await known(scene)
+    ending, began_at = labels_of("Ending") | NORTH, scene.now
+    alertmanager.lists(ending, began_at)
+    await scene.posted(ending, began_at)
+    await scene.looks(comparison, 300)
+    await scene.posted(ending, began_at, scene.now)
+    await scene.looks(comparison, 60)
+    alertmanager.forgets(ending)
+    await scene.looks(comparison, 600)
+    assert len(await scene.episodes("Ending")) == 1
+
+
 async def test_what_is_held_back_or_not_for_us_is_no_gap(scene: Scene) -> None:
     """Silenced, inhibited, muted by time, and for others: neither while it fires nor after."""
     alertmanager, prometheus, comparison = alone(scene), scene.prometheis[0], scene.comparison()
@@ -146,6 +219,22 @@ async def test_an_end_that_was_lost_is_told_once_all_have_answered(on_each: Scen
     assert "closed by comparison" in await scene.history(episode.incident_id)
     assert (await scene.episodes("Before"))[0].resolved_at is None
     assert scene.count(GAPS.format("closed")) == 1
+
+
+async def test_an_end_that_was_lost_is_told_after_a_restart_too(on_each: Scene) -> None:
+    """Who raises its alerts is remembered, though Alertmanager lists none of them any more."""
+    scene = on_each
+    await known(scene)
+    lost = labels_of("Lost") | NORTH
+    for each in scene.alertmanagers:
+        each.lists(lost, scene.now)
+    await scene.posted(lost, scene.now)
+    await scene.looks(scene.comparison(), 60)
+    for each in scene.alertmanagers:
+        each.entries.clear()
+    await scene.looks(scene.comparison(), 900)
+    (episode,) = await scene.episodes("Lost")
+    assert episode.resolved_at is not None
 
 
 async def test_what_prometheus_still_fires_is_not_closed(scene: Scene) -> None:

@@ -27,6 +27,7 @@ from responder.store.store import Store
 from responder.store.tables import metadata
 from tests.responder.channels.messages import report
 from tests.responder.conftest import eventually
+from toolkit.lifecycle import Supervisor
 
 NEVER = Retry(problem="told to fail")
 
@@ -110,22 +111,33 @@ class Post:
         await eventually(ask)
 
     @asynccontextmanager
-    async def serving(
-        self, channel: Scripted, replica_id: str = "a", *, is_alone: bool = True
+    async def couriers(
+        self,
+        replica_id: str = "a",
+        *,
+        is_alone: bool = True,
+        clock: Callable[[], float] | None = None,
     ) -> AsyncIterator[Couriers]:
-        """Run a courier of the channel."""
+        """Give couriers on the store, of a replica that is alive."""
         presence = Presence(id=replica_id, name=replica_id, version="", dead_after_seconds=3.0)
         await self.store.write(lambda database: replicas.beat(database, presence))
         async with aiohttp.ClientSession() as session:
-            couriers = Couriers(
+            yield Couriers(
                 self.store,
                 session,
                 self.metrics,
-                clock=self.clock,
+                clock=clock or self.clock,
                 page_url=lambda name: f"http://vigie.example/incidents/{name}",
                 replica_id=replica_id,
                 is_alone=is_alone,
             )
+
+    @asynccontextmanager
+    async def serving(
+        self, channel: Scripted, replica_id: str = "a", *, is_alone: bool = True
+    ) -> AsyncIterator[Couriers]:
+        """Run a courier of the channel."""
+        async with self.couriers(replica_id, is_alone=is_alone) as couriers:
             task = asyncio.create_task(couriers.run(channel))
             try:
                 yield couriers
@@ -219,6 +231,59 @@ async def test_a_problem_shows_no_secret(post: Post) -> None:
     assert "secretsecret" not in stored
     assert "\n" not in stored
     assert len(stored) <= 320
+
+
+def spoil(database: Connection, incident: str) -> None:
+    """Make a stored report one that today's program cannot read."""
+    table = metadata.tables["reports"]
+    mine = table.c.incident_id == incident
+    written = database.execute(sa.select(table.c.report).where(mine)).scalar_one()
+    odd = written | {"decision": {"kind": "a kind of tomorrow", "reasons": []}}
+    database.execute(sa.update(table).where(mine).values(report=odd))
+
+
+async def test_a_report_that_cannot_be_read_delays_no_other(post: Post) -> None:
+    """It waits with its problem, as what another version can read, and the others are sent."""
+    channel = Scripted()
+    for incident in ("odd", "one", "two"):
+        await post.add(incident, "reported", channel)
+    await post.store.write(lambda database: spoil(database, "odd"))
+    async with post.serving(channel):
+        await post.settled("pending", "delivered", "delivered")
+    odd = (await post.rows())[0]
+    assert odd.problem == "outbox: its report or incident cannot be read (ValidationError)"
+    assert odd.attempts == 1
+    assert odd.due_at > odd.created_at
+    assert post.counted("outbox_failures", channel="scripted") == 1
+
+
+async def test_a_report_that_cannot_be_read_until_its_horizon_is_given_up(post: Post) -> None:
+    """It is shown as expired, and counted."""
+    channel = Scripted(horizon=60)
+    await post.add("odd", "reported", channel, age=61)
+    await post.store.write(lambda database: spoil(database, "odd"))
+    async with post.serving(channel):
+        await post.settled("expired")
+    assert not channel.sent
+    assert post.counted("outbox_expired", channel="scripted") == 1
+
+
+async def test_a_courier_that_met_a_passing_fault_is_started_again(post: Post) -> None:
+    """What nobody foresaw is counted, and the messages go out all the same."""
+    channel = Scripted(places=("a", "b"))
+    await post.add("one", "reported", channel)
+    faults = [RuntimeError("a passing fault")]
+
+    def clock() -> float:
+        if faults:
+            raise faults.pop()
+        return time.time()
+
+    async with post.couriers(clock=clock) as couriers, Supervisor() as supervisor:
+        supervisor.spawn("courier", couriers.run, channel)
+        await post.settled("delivered", "delivered")
+        assert supervisor.deaths() == {"courier": 1}
+    assert not faults
 
 
 async def test_a_channel_removed_while_a_report_was_written(post: Post) -> None:

@@ -32,6 +32,12 @@ def test_a_failure_is_read_as_its_words() -> None:
     assert str(read) == "ValueError: bad"
 
 
+def test_a_failure_is_stored_without_secrets() -> None:
+    """What a client says of its failure may hold the key it was called with."""
+    key = "sk-" + "a1B2c3D4" * 5
+    assert key not in JsonSerializer().serialize(ValueError(f"401 for {key}"))
+
+
 async def test_an_investigation_under_way_outlives_an_upgrade(tmp_path: Path) -> None:
     """Stages that the first version has stored are read by this one, and not run again."""
     investigation = ScriptedInvestigation()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from responder.guard import clean, clean_labels, line, mask_secrets
+from responder.guard import clean, clean_labels, line, mask_secrets, told
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,13 @@ def test_labels_are_bounded_in_number_and_length() -> None:
     assert len(cleaned) <= 64
     assert all(len(name) <= 128 and len(value) <= 1024 for name, value in cleaned.items())
     assert "l0" in cleaned
+
+
+def test_an_error_is_told_on_one_line_without_secrets() -> None:
+    """Its kind and its text, cleaned, masked before it is cut, so that no half of a key is left."""
+    key = "sk-" + "a1B2c3D4" * 5
+    assert told(ValueError("a\x1b[0m\nb"), 99) == "ValueError: a b"
+    for room in range(20, 60):
+        said = told(RuntimeError(f"asked with {key}"), room)
+        assert len(said) <= room
+        assert key[:11] not in said

@@ -235,6 +235,15 @@ def test_what_flaps_stays_one_incident(severity: str) -> None:
     assert not calm.flaps
 
 
+@pytest.mark.parametrize("changes", [{"flaps": 1000}, {"flaps": 2, "opened_at": -86_401.0}])
+def test_what_flaps_for_too_long_is_looked_at_anew(changes: dict[str, Any]) -> None:
+    """After a thousand times, or a day, it joins no more."""
+    long = known(is_resolved=True, severity_rank=0, **changes)
+    again = place(CRITICAL, 60, [long], POLICY)
+    assert (again.joins, again.flaps) == (None, False)
+    assert again.reason == "has flapped for too long: looked at anew; it follows incident i"
+
+
 def test_what_joins_and_opens_is_known_at_once() -> None:
     """A batch decides on its own incidents as if they had been stored and loaded again."""
     opened = as_opened("n", made("A", target="t"), 5, Placement(reason="r", recurs=True))

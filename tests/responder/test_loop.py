@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from structlog.testing import capture_logs
 
+from responder.durable import Engine
 from responder.store import work
+from responder.store.tables import metadata
 from tests.responder.conftest import Start, eventually, place_in
 from tests.responder.fakes import ScriptedInvestigation, alert, post
 from tests.responder.receiver import Receiver
@@ -254,6 +257,52 @@ async def test_an_investigation_that_always_fails_still_reports(
     assert incident["decision"] == "page"
     (received,) = await sink.until(1)
     assert "told to fail in gather" in received.body["report"]["notes"][0]
+
+
+async def test_an_outage_of_the_engines_database_costs_no_report(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it fails for want of a disk, the incident is investigated after it."""
+    investigation, clock, failures = ScriptedInvestigation(), Hurried(), iter(range(5))
+    run = Engine.run
+
+    async def breaks(self: Engine, *arguments: str) -> str:
+        if next(failures, None) is not None:
+            with sqlalchemy.create_engine("sqlite:////nowhere/at/all.db").connect():
+                pass
+        return await run(self, *arguments)
+
+    monkeypatch.setattr(Engine, "run", breaks)
+    place = await start(investigation=investigation, clock=clock)
+    await place.send(post(alert(starts_at=time.time())))
+    (incident,) = await _reported_hurriedly(place, clock)
+    assert next(failures, None) is None
+    assert incident["headline"] == "chat hangs"
+
+
+async def test_why_an_investigation_failed_is_told_without_secrets(
+    start: Start, sink: Receiver
+) -> None:
+    """What an error from outside quotes is masked on the page, in the message, row and log."""
+    key = "sk-" + "a1B2c3D4" * 5
+    investigation = ScriptedInvestigation()
+    investigation.fail["gather"], investigation.problem = 99, f": 401 for {key}\x1b[31m"
+    clock = Hurried()
+    place = await start(channel(sink), investigation=investigation, clock=clock)
+    with capture_logs() as logs:
+        await place.send(post(alert(starts_at=time.time())))
+        (incident,) = await _reported_hurriedly(place, clock)
+    (received,) = await sink.until(1)
+    query = sqlalchemy.select(metadata.tables["work"].c.problem)
+    problems = await place.responder.store.read(lambda store: list(store.execute(query).scalars()))
+    failures = [each["problem"] for each in logs if each["event"] == "investigation failed"]
+    page = await place.text(f"/incidents/{incident['id']}")
+    for text in (*problems, *failures, *received.body["report"]["notes"][:1]):
+        assert "told to fail in gather" in text
+        assert "\x1b" not in text
+    for text in (*problems, *failures, str(received.body), page):
+        assert key not in text
+    assert len(failures) == 3
 
 
 async def test_criticals_go_first_and_no_more_run_than_allowed(start: Start) -> None:

@@ -13,11 +13,19 @@ from typing import Any
 import bcrypt
 import orjson
 import pytest
+import sqlalchemy as sa
 
-from responder.store import deliveries
+from responder import requeue
+from responder.config import load_config
+from responder.intake import Intake, Rules
+from responder.outbox import addresses
+from responder.store import deliveries, incidents, reports
 from responder.store.deliveries import Raw
-from responder.store.engine import url_of
+from responder.store.engine import Connection, url_of
+from responder.store.reports import Dossier
 from responder.store.store import Store
+from responder.store.tables import metadata
+from tests.responder.channels.messages import report
 from tests.responder.conftest import Place, Start
 from tests.responder.fakes import alert, post
 from tests.responder.receiver import Receiver
@@ -126,6 +134,50 @@ def test_on_a_database_that_nobody_holds(tmp_path: Path, sink: Receiver) -> None
     assert lines[1].startswith("odd: still not read: ")
     assert lines[2:] == ["b: read, 1 alerts", "2 read, 1 still not read, 0 not in quarantine"]
     assert (ended.returncode, ended.stderr) == (1, "")
+
+
+async def test_on_a_database_messages_go_where_the_responder_sends_them(tmp_path: Path) -> None:
+    """The end of a reported incident, read again, is addressed to each recipient of an email."""
+    people = ["ann@example.org", "ben@example.org"]
+    (tmp_path / "responder.yml").write_text(
+        "database: vigie.db\n"
+        "channels:\n- {kind: log}\n"
+        f"- {{kind: email, host: smtp.example.org, sender: v@example.org, to: {people}}}\n"
+    )
+    config = load_config(tmp_path / "responder.yml", {})
+    began_at = time.time() - 100
+    raised = alert("Slow", starts_at=began_at)
+    over = alert("Slow", starts_at=began_at, ends_at=began_at + 99)
+    with Store(url_of("vigie.db", tmp_path)) as store:
+        current = Rules(
+            policy=config.policy(), channels=addresses(config.channels), pending_limit=9
+        )
+        intake = Intake(store, lambda: current, clock=time.time, wake=lambda: None)
+        await intake.alerts(orjson.dumps(post(raised)))
+        await store.write(report_all)
+        await store.write(partial(deliveries.keep, raw=kept("q", post(over))))
+    errand = requeue.Errand(
+        ids=["q"], is_all=False, config=config, directory=tmp_path, url=None, default_url=""
+    )
+
+    assert await requeue.run(errand, lambda _: None) == 0
+
+    with Store(url_of("vigie.db", tmp_path)) as store:
+        found = await store.read(_told)
+    assert found == [("log", ""), *(("email", each) for each in people)]
+
+
+def report_all(connection: Connection) -> None:
+    """Give every incident a report."""
+    for incident in incidents.newest(connection, 9):
+        written = report().model_copy(update={"id": f"{incident.id}-r1", "incident": incident.id})
+        reports.add(connection, Dossier(report=written, evidence=(), suspects=(), disproofs=()))
+
+
+def _told(connection: Connection) -> list[tuple[str, str]]:
+    table = metadata.tables["outbox"]
+    query = sa.select(table.c.channel, table.c.destination).order_by(table.c.id)
+    return [(row.channel, row.destination) for row in connection.execute(query)]
 
 
 def test_of_posts_that_are_named(tmp_path: Path, sink: Receiver) -> None:

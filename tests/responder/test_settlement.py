@@ -7,12 +7,20 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
 from responder.settlement import RESOLVED_EARLY
 from responder.store.store import Store
+from responder.store.tables import metadata
+from tests.responder.fakes import alert, post
 from tests.responder.stream import (
     CHANNELS,
+    EPOCH,
+    POLICY,
     POOL,
     Begin,
     Cancel,
@@ -86,6 +94,35 @@ def test_a_second_fingerprint_of_a_critical_condition_is_told(world: World) -> N
     assert len(world.rows("episodes")) == 3
 
 
+def test_after_the_clock_is_put_back_channels_still_hear(world: World) -> None:
+    """What was told by a clock ahead of ours is no message that waits; a new one goes at once."""
+
+    def joins(instance: str) -> None:
+        more = alert("Hung", starts_at=world.now, instance=instance)
+        world.deliver(orjson.dumps(post(more, group="g0")))
+        world.now += 1
+
+    def pending() -> list[float]:
+        rows = [row for row in world.rows("outbox") if row.channel == CHANNELS[0]]
+        return [row.due_at - world.now for row in rows if row.status == "pending"]
+
+    play(world, fires(CRITICAL), *looked_at(), Tick(seconds=600), fires(SECOND))
+    world.write(tell_all)
+    world.now -= 600
+    joins("c")
+    assert pending() == [-1]
+    world.write(tell_all)
+    for instance in "defg":
+        joins(instance)
+    (wait_seconds,) = pending()
+    assert wait_seconds == pytest.approx(POLICY.join_within_seconds - 5)
+
+
+def tell_all(connection: Connection) -> None:
+    """Let all messages arrive."""
+    connection.execute(sa.update(metadata.tables["outbox"]).values(status="delivered"))
+
+
 def test_a_second_fingerprint_of_a_warning_is_on_the_page_alone(world: World) -> None:
     """It joins as well, but nobody is told."""
     play(world, fires(WARNING), *looked_at(), Tick(seconds=600), fires(SECOND_WARNING))
@@ -144,6 +181,34 @@ def test_what_flaps_is_one_incident_and_few_messages(world: World, number: int) 
     last = [row for row in world.rows("outbox") if row.event == "resolved"][-1]
     assert last.status == "pending"
     assert last.due_at - world.now > 800
+
+
+def test_an_end_is_told_without_a_look_at_every_episode(world: World) -> None:
+    """However many an incident has had: their records stay unread."""
+    play(world, fires(CRITICAL), *looked_at())
+    (incident,) = world.rows("incidents")
+
+    def crowd(connection: Connection) -> None:
+        table = metadata.tables["episodes"]
+        (own,) = connection.execute(sa.select(table)).all()
+        rows = [
+            own._asdict()
+            | {
+                "id": f"e{n}",
+                "fingerprint": f"f{n}",
+                "resolved_at": EPOCH + n,
+                "alert": "cannot be read",
+            }
+            for n in range(50)
+        ]
+        connection.execute(sa.insert(table), rows)
+
+    world.write(crowd)
+    play(world, ends(CRITICAL))
+    (row,) = world.rows("incidents")
+    last = max(each.resolved_at for each in world.rows("episodes"))
+    assert (row.id, row.resolved_at) == (incident.id, last)
+    assert ("resolved", "pending") in messages(world)
 
 
 def test_what_recurs_is_investigated_once_more(world: World) -> None:
@@ -211,3 +276,23 @@ def test_an_alert_without_a_target_joins_the_target_in_front_of_it(world: World)
     world.empty()
     play(world, fires(WARNING), fires(NATIVE), fires(OTHER))
     assert len(world.rows("incidents")) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "odd"),
+    [("report", {"headline": "of tomorrow"}), ("suspects", [{"kind": "a kind of tomorrow"}])],
+)
+def test_a_report_that_cannot_be_read_is_compared_with_nothing(
+    world: World, column: str, odd: Any
+) -> None:
+    """What another version wrote keeps no report from being stored, and is said in the log."""
+    play(world, fires(CRITICAL), fires(OTHER), Tick(seconds=60), Begin(), Begin())
+    play(world, Finish(cause=0))
+    table = metadata.tables["reports"]
+    world.write(lambda database: database.execute(sa.update(table).values({column: odd})))
+    with capture_logs() as logs:
+        play(world, Finish(cause=0))
+    assert len(world.rows("reports")) == 2
+    assert [row.merged_into for row in world.rows("incidents")] == [None, None]
+    (said,) = [each for each in logs if "cannot be read" in each["event"]]
+    assert said["errors"] > 0

@@ -27,7 +27,7 @@ from responder.sources.prometheus import PrometheusSource
 from responder.store import replicas
 from responder.store.replicas import Presence
 from responder.store.store import Store
-from responder.store.tables import episodes, incident_log
+from responder.store.tables import episode_facts, episodes, incident_log
 
 T0 = 1_800_000_000.0
 EVERY_SECONDS = 15.0
@@ -179,7 +179,7 @@ class Scene:
         """Make a comparison, as a start of the program does."""
         return Comparison(
             self.store,
-            Late(self.store, self.intake(), clock=lambda: self.now),
+            Late(self.intake(), clock=lambda: self.now),
             self.session,
             self.metrics,
             settings=lambda: self.settings,
@@ -201,14 +201,16 @@ class Scene:
         presence = Presence(id=replica_id, name=replica_id, version="t", dead_after_seconds=600)
         await self.store.write(lambda database: replicas.beat(database, presence))
 
-    async def posted(self, labels: Mapping[str, str], starts_at: float) -> None:
-        """Let Alertmanager post a firing alert now."""
+    async def posted(
+        self, labels: Mapping[str, str], starts_at: float, ends_at: float | None = None
+    ) -> None:
+        """Let Alertmanager post an alert now: one that fires, or one that is over."""
         entry = {
-            "status": "firing",
+            "status": "firing" if ends_at is None else "resolved",
             "labels": dict(labels),
             "annotations": {},
             "startsAt": moment(starts_at),
-            "endsAt": "0001-01-01T00:00:00Z",
+            "endsAt": "0001-01-01T00:00:00Z" if ends_at is None else moment(ends_at),
             "generatorURL": GENERATOR,
             "fingerprint": fingerprint(labels),
         }
@@ -219,6 +221,14 @@ class Scene:
         """Give the episodes of that alertname."""
         query = sa.select(episodes).where(episodes.c.alertname == name)
         return await self.store.read(lambda database: database.execute(query).all())
+
+    async def facts(self, episode_id: str) -> Sequence[str]:
+        """Give what deliveries told of an episode, in order."""
+        table = episode_facts
+        query = sa.select(table.c.fact).where(table.c.episode_id == episode_id)
+        return await self.store.read(
+            lambda d: d.execute(query.order_by(table.c.id)).scalars().all()
+        )
 
     async def history(self, incident_id: str) -> str:
         """Give what an incident's log says."""

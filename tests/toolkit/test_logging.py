@@ -84,6 +84,20 @@ def test_exception(form: logging.Format, capsys: pytest.CaptureFixture[str]) -> 
     assert "ValueError: invalid literal" in shown
 
 
+@pytest.mark.parametrize("form", get_args(logging.Format))
+def test_mask(form: logging.Format, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is taken for a secret is masked in every field, in lists, maps and traces too."""
+    logging.configure(level="info", format=form, mask=lambda text: text.replace("hunter2", "***"))
+    try:
+        int("hunter2")
+    except ValueError as error:
+        fields = {"deep": {"list": ["hunter2"]}, "number": 2}
+        structlog.get_logger().exception("failed", error=str(error), **fields)
+    shown = capsys.readouterr().err
+    assert "hunter2" not in shown
+    assert shown.count("***") >= 3
+
+
 def test_level(capsys: pytest.CaptureFixture[str]) -> None:
     """Events under the level are not shown."""
     logging.configure(level="warn", format="logfmt")

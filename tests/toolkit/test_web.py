@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpClient
 
+from lab.stack.ports import free_addresses
 from toolkit.settings import ConfigError, Problem
 from toolkit.web import WebConfig, application, load_web_config, serve, without_deadline
 
@@ -175,7 +176,7 @@ async def test_slow_body(aiohttp_client: AiohttpClient) -> None:
     assert client.port is not None
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(b"POST /page HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert b" 503 " in await reader.readline()
     writer.close()
     await writer.wait_closed()
@@ -247,8 +248,7 @@ async def test_no_address(address: str) -> None:
 async def test_address_in_use() -> None:
     """An address in use is refused, and what was bound before it is free again."""
     async with serve(plain(), ["127.0.0.1:0"], NO_CONFIG) as (taken,):
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            free = f"127.0.0.1:{probe.getsockname()[1]}"
+        free = free_addresses(["free"])["free"]
         with pytest.raises(ConfigError, match=r"cannot be bound .*; choose another"):
             async with serve(plain(), [free, taken], NO_CONFIG):
                 pass

@@ -111,7 +111,7 @@ async def test_an_end_from_outside_is_noticed(tmp_path: Path) -> None:
     watch = asyncio.create_task(process.watch())
     os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(StackError, match="server: ended by itself with SIGKILL;"):
-        await asyncio.wait_for(watch, timeout=10)
+        await asyncio.wait_for(watch, timeout=60)
     with pytest.raises(StackError, match="SIGKILL"):
         process.check()
 
@@ -161,7 +161,7 @@ def test_it_does_not_outlive_whoever_started_it(tmp_path: Path) -> None:
         assert starter.stdout is not None
         child = int(starter.stdout.readline())
         starter.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while _is_running(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not _is_running(child)

@@ -13,6 +13,7 @@ from aiohttp import web
 from responder.alert import Alert, AlertStatus, Episode
 from responder.incident import Incident, IncidentState
 from responder.investigation.evidence import Window
+from responder.investigation.sharing import Moment
 from responder.source import Question, Topology
 
 NOW = 1_700_000_000.0
@@ -82,6 +83,7 @@ def question(
     labels: Mapping[str, str] | None = None,
     deadline_seconds: float = 5.0,
     topology: Topology | None = None,
+    moment: Moment | None = None,
 ) -> Question:
     """Ask about an incident of one alert that fired a minute ago."""
     return Question(
@@ -92,6 +94,7 @@ def question(
         changes=(),
         session=session,
         deadline_seconds=deadline_seconds,
+        moment=moment or Moment(),
     )
 
 

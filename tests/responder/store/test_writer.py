@@ -89,6 +89,25 @@ async def test_what_the_database_does_not_take_is_no_outage(store: Store) -> Non
     assert await count(store) == 3
 
 
+@pytest.mark.parametrize("code", ["54000", "22P05", "23514"])
+async def test_what_passes_a_limit_of_the_database_is_no_outage(store: Store, code: str) -> None:
+    """A row that a server refuses for what it holds fails alone; the batch around it is stored."""
+
+    def too_long(connection: Connection) -> None:
+        if connection.dialect.name != "postgresql":
+            raise sa.exc.DataError("", None, ValueError("string or blob too big"))
+        raised = f"BEGIN RAISE EXCEPTION 'too long' USING ERRCODE = '{code}'; END"
+        connection.execute(sa.text(f"DO $$ {raised} $$"))
+
+    around = [store.write(partial(store_post, number)) for number in (1, 2)]
+    results = await gathered(store, around[0], store.write(too_long), around[1])
+    assert (results[0], results[2]) == (None, None)
+    assert isinstance(results[1], StoreRefusedError)
+    with pytest.raises(StoreRefusedError):
+        await store.write(too_long)
+    assert await count(store) == 2
+
+
 class Collides:
     """Fails as a server does that undoes a transaction for another's sake, so many times."""
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("started_at", sa.Float(), nullable=False),
         sa.Column("heartbeat_at", sa.Float(), nullable=False),
+        sa.Column("steady_since", sa.Float(), nullable=False, server_default="0"),
         sa.Column("dead_after_seconds", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_replicas")),
     )
@@ -43,6 +44,14 @@ def upgrade() -> None:
         " CONSTRAINT fk_incidents_merged_into REFERENCES incidents (id)"
     )
     op.create_index("ix_incidents_merged_into", "incidents", ["merged_into"], unique=False)
+    # What is deleted is looked for by whatever refers to it.
+    for table, column in (
+        ("incidents", "occurrence_of"),
+        ("outbox", "report_id"),
+        ("episode_facts", "delivery_id"),
+        ("changes", "delivery_id"),
+    ):
+        op.create_index(f"ix_{table}_{column}", table, [column], unique=False)
     op.create_index("ix_incident_keys_incident_id", "incident_keys", ["incident_id"], unique=False)
     op.add_column("incidents", sa.Column("flaps", sa.Integer(), nullable=False, server_default="0"))
     op.add_column(
@@ -53,6 +62,24 @@ def upgrade() -> None:
     op.create_index("ix_episodes_latest", "episodes", ["fingerprint", "resolved_at"], unique=False)
     op.create_index(
         "ix_episodes_incident_id", "episodes", ["incident_id", "alertname"], unique=False
+    )
+    op.create_index("ix_episodes_first_seen_at", "episodes", ["first_seen_at", "id"], unique=False)
+    is_open, was_cut = sa.text("resolved_at IS NULL"), sa.text("truncated > 0")
+    op.create_index(
+        "ix_episodes_open",
+        "episodes",
+        ["incident_id"],
+        unique=False,
+        sqlite_where=is_open,
+        postgresql_where=is_open,
+    )
+    op.create_index(
+        "ix_deliveries_truncated",
+        "deliveries",
+        ["received_at"],
+        unique=False,
+        sqlite_where=was_cut,
+        postgresql_where=was_cut,
     )
     op.add_column("episodes", sa.Column("resent", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("work", sa.Column("owner", sa.String(), nullable=False, server_default=""))
