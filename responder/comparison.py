@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import aiohttp
 import structlog
@@ -17,10 +17,10 @@ import structlog
 from responder import judgement
 from responder.absence import Listed, Watch
 from responder.config import ComparisonSettings
+from responder.hearing import Heard, ask_all
 from responder.intake import OverloadedError
 from responder.judgement import Gap, Kind
 from responder.late import Late
-from responder.routes import Route
 from responder.sources.alertmanager import AlertmanagerSource
 from responder.sources.prometheus import PrometheusSource
 from responder.store import comparison as stored
@@ -28,7 +28,7 @@ from responder.store import replicas
 from responder.store.comparison import Cut, Open
 from responder.store.engine import Connection, StoreUnavailableError
 from responder.store.store import Store
-from responder.witness import Active, Fired, SilentError, ask_alertmanager, ask_prometheus
+from responder.witness import SilentError
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +36,8 @@ _LEASE = "comparison"
 _TICK_SECONDS = 1.0
 _HEARD, _JUDGED, _CUT = "comparison heard", "comparison judged", "comparison cut"
 _MOST_DOUBTS_KNOWN = 10_000
+_PASSING = (SilentError, StoreUnavailableError, OverloadedError)
+"""What may be over when it is tried again."""
 
 
 class Counts(Protocol):
@@ -52,31 +54,6 @@ class Counts(Protocol):
 
     def doubted(self, count: int) -> None:
         """Count what was not stored, for it could not be told apart from what is there."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Heard:
-    """What the witnesses said; complete only when each of them answered in full."""
-
-    actives: Sequence[Active]
-    fired: Sequence[Fired]
-    is_complete: bool
-
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether all has been heard: else nothing can be concluded from what is absent."""
-        answers: list[Active | Fired] = [*self.actives, *self.fired]
-        return self.is_complete and not any(each.is_partial for each in answers)
-
-    @property
-    def listed(self) -> Mapping[str, Listed]:
-        """Give the union of the lists; where one would send it, it is not held."""
-        found: dict[str, Listed] = {}
-        for active in self.actives:
-            for key, each in active.listed.items():
-                if key not in found or found[key].is_held:
-                    found[key] = each
-        return found
 
 
 @dataclass(kw_only=True, slots=True)
@@ -123,26 +100,34 @@ class Comparison:
         self._started_at = clock()
 
     async def run(self) -> None:
-        """Compare for ever."""
-        loop = asyncio.get_running_loop()
-        due_at, pause = loop.time(), _TICK_SECONDS
+        """Compare for ever; what was cut is fetched meanwhile, however a comparison fares."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._again(self.look, lambda: self._settings().interval))
+            both.create_task(self._again(self.fetch_cut, lambda: _TICK_SECONDS))
+
+    async def _again(
+        self, act: Callable[[], Awaitable[None]], pause: Callable[[], float]
+    ) -> NoReturn:
+        backoff = _TICK_SECONDS
         while True:
-            interval = self._settings().interval
-            is_due = loop.time() >= due_at
-            is_well = await self._guarded(self.look if is_due else self.fetch_cut)
-            if is_well and is_due:
-                due_at = loop.time() + interval
-            pause = min(_TICK_SECONDS, interval) if is_well else min(2 * pause, interval)
-            await asyncio.sleep(pause)
+            is_well = await self._guarded(act)
+            longest = self._settings().interval
+            backoff = _TICK_SECONDS if is_well else min(2 * backoff, longest)
+            await asyncio.sleep(min(pause() if is_well else backoff, longest))
 
     async def _guarded(self, act: Callable[[], Awaitable[None]]) -> bool:
         try:
             await act()
-        except (SilentError, StoreUnavailableError, OverloadedError) as error:
-            self._counts.comparison_failed()
-            log.warning("comparison failed", problem=str(error)[:300])
-            return False
-        return True
+        except _PASSING as error:
+            problem = str(error)[:300]
+        except Exception as error:  # noqa: BLE001 - the one must not end the other
+            # Not its text: that may quote what is stored.
+            problem = f"a fault of ours ({type(error).__name__})"
+        else:
+            return True
+        self._counts.comparison_failed()
+        log.warning("comparison failed", problem=problem)
+        return False
 
     async def look(self) -> None:
         """Compare once; raises SilentError, StoreUnavailableError, OverloadedError."""
@@ -161,7 +146,7 @@ class Comparison:
         heard = await self._ask(alertmanagers, prometheis, start, at)
         since = at - settings.look_back
         memory.generators |= await self._store.read(partial(stored.generators, since=since))
-        grace = judgement.grace(settings.grace, _trees(heard), memory.receivers)
+        grace = judgement.grace(settings.grace, heard.trees, memory.receivers)
         self._notice(heard, heard_at, at)
         await self._missed(heard, at, grace)
         await self._absent(heard, at, grace)
@@ -193,7 +178,14 @@ class Comparison:
             return
         heard = await self._ask(alertmanagers, (), at, at)
         for cut in cuts:
-            await self._take_cut(cut, heard.listed.values(), at)
+            try:
+                await self._take_cut(cut, heard.listed.values(), at)
+            except _PASSING:
+                raise
+            except Exception as error:  # noqa: BLE001 - the next are fetched all the same
+                self._counts.comparison_failed()
+                problem = type(error).__name__
+                log.warning("cut post not judged", delivery=cut.id, problem=problem)
             await self._store.write(partial(stored.set_mark, name=_CUT, at=cut.received_at))
 
     async def _take_cut(self, cut: Cut, listed: Iterable[Listed], at: float) -> None:
@@ -246,29 +238,14 @@ class Comparison:
         prometheis: Sequence[PrometheusSource],
         start: float,
         end: float,
-    ) -> _Heard:
+    ) -> Heard:
         """Ask all at once; raises SilentError when no Alertmanager answers."""
-        asked = [ask_alertmanager(each, self._session, end) for each in alertmanagers]
-        fired = [ask_prometheus(each, self._session, start, end) for each in prometheis]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        spoken = await asyncio.gather(*fired, return_exceptions=True)
-        silent = [each for each in (*answers, *spoken) if isinstance(each, BaseException)]
-        for error in silent:
-            if not isinstance(error, SilentError):
-                raise error
-            log.warning("witness silent", problem=str(error))
-        heard = _Heard(
-            actives=[each for each in answers if isinstance(each, Active)],
-            fired=[each for each in spoken if isinstance(each, Fired)],
-            is_complete=not silent,
-        )
-        if not heard.actives:
-            raise SilentError("no Alertmanager answers")
+        heard = await ask_all(alertmanagers, prometheis, self._session, start, end)
         if not heard.is_whole:
             self._counts.comparison_failed()
         return heard
 
-    def _notice(self, heard: _Heard, heard_at: float, at: float) -> None:
+    def _notice(self, heard: Heard, heard_at: float, at: float) -> None:
         """Remember what this look shows, for those to come."""
         memory, listed = self._memory, heard.listed
         far = 2.5 * self._settings().interval
@@ -283,7 +260,7 @@ class Comparison:
             key for key in memory.fingerprints if key in memory.absent.since
         }
 
-    async def _missed(self, heard: _Heard, at: float, grace: float) -> None:
+    async def _missed(self, heard: Heard, at: float, grace: float) -> None:
         memory = self._memory
         ours = {
             key: each
@@ -295,12 +272,12 @@ class Comparison:
         old = [each for key, each in ours.items() if key in lasting]
         old = [each for each in old if at - each.alert.starts_at >= grace]
         new = await self._store.read(lambda database: judgement.unknown(database, old, at, grace))
-        sure, doubts = judgement.untimed(new, _trees(heard), memory.receivers)
+        sure, doubts = judgement.untimed(new, heard.trees, memory.receivers)
         self._doubt(doubts)
         gaps = [Gap(kind=Kind.MISSED, alert=each.alert, entry=each.entry) for each in sure]
         await self._take(gaps, min(memory.receivers, default=""))
 
-    async def _absent(self, heard: _Heard, at: float, grace: float) -> None:
+    async def _absent(self, heard: Heard, at: float, grace: float) -> None:
         memory = self._memory
         if not heard.is_whole:
             return
@@ -332,7 +309,7 @@ class Comparison:
 
     async def _over(
         self,
-        heard: _Heard,
+        heard: Heard,
         prometheis: Sequence[PrometheusSource],
         between: tuple[float, float],
     ) -> bool:
@@ -342,7 +319,7 @@ class Comparison:
             return False
         case = judgement.Case(
             listed=heard.listed,
-            trees=_trees(heard),
+            trees=heard.trees,
             receivers=memory.receivers,
             unheard=tuple(memory.unheard),
             held=frozenset(memory.held),
@@ -373,18 +350,16 @@ class Comparison:
             log.warning("in doubt, not stored", alerts=len(new), reason=next(iter(new.values())))
 
     async def _take(self, gaps: Sequence[Gap], receiver: str, group_key: str = "") -> None:
-        taken = await self._late.take(gaps, receiver, group_key)
-        for kind, count in taken.items():
+        outcome = await self._late.take(gaps, receiver, group_key)
+        for _ in range(outcome.failed):
+            self._counts.comparison_failed()
+        for kind, count in outcome.taken.items():
             self._counts.gaps_found(kind.value, count)
             log.warning("never reached us", kind=kind.value, alerts=count)
 
 
-def _trees(heard: _Heard) -> Sequence[Route | None]:
-    return [each.tree for each in heard.actives]
-
-
 def _set_marks(  # what a process after this one has to know
-    connection: Connection, heard: _Heard, *, at: float, judged_to: float, since: float
+    connection: Connection, heard: Heard, *, at: float, judged_to: float, since: float
 ) -> None:
     listed = {each.generator for each in heard.listed.values() if each.generator}
     stored.keep_generators(connection, listed, at, since=since)

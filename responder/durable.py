@@ -14,10 +14,13 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 from dbos import error as dbos_errors
 
 from responder.guard import told
+
+log = structlog.get_logger(__name__)
 
 Workflow = Callable[[str, str], Awaitable[str]]
 
@@ -162,7 +165,11 @@ class Engine:
         async with self._queueing:
             self._taking_over -= 1
             if self._taking_over == 0:
-                await DBOS.delete_queue_async(self._queue)
+                try:
+                    await DBOS.delete_queue_async(self._queue)
+                except Exception as error:  # noqa: BLE001 - what was taken over is done all the same
+                    problem = told(error, _LONGEST_PROBLEM)
+                    log.warning("queue of what is taken over not deleted", problem=problem)
 
     def _tracked(self) -> Callable[[str, str], Any]:
         async def investigate(investigation_id: str, incident_id: str) -> str:

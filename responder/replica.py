@@ -17,6 +17,7 @@ from responder.store.store import Store
 log = structlog.get_logger(__name__)
 
 _STOP_SECONDS = 2.0
+_AGAIN_SECONDS = 0.5
 _LOOK_SECONDS = 0.5
 _LOOK_ALONE_SECONDS = 30.0
 _FORGOTTEN_AFTER_SECONDS = 24 * 3600.0
@@ -73,12 +74,16 @@ class Replica:
 
     async def run(self) -> None:
         """Say that this process is alive, for ever."""
+        pause_seconds = self._heartbeat_seconds
         while True:
-            await asyncio.sleep(self._heartbeat_seconds)
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = self._heartbeat_seconds
             try:
                 was_alive = await self._store.write(self._beat)
             except StoreUnavailableError as error:
                 log.warning("heartbeat not stored", problem=str(error))
+                # When the database is back, the others must soon see that this one is, too.
+                pause_seconds = min(_AGAIN_SECONDS, self._heartbeat_seconds)
                 continue
             if not was_alive:
                 log.warning("held for dead meanwhile", replica=self.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 from pydantic import ValidationError
@@ -81,8 +82,9 @@ def announce_joining(  # noqa: PLR0913 - what joined, why, and whom to tell
         incidents.flapped(connection, incident_id)
         why = "it fired again before it was told"
         outbox.withdraw(connection, incident_id, outbox.RESOLVED, at, why)
-    dossier = reports.of_incident(connection, incident_id) if placement.is_told else None
-    if dossier is None:
+    # Its id alone: a report that this version cannot read must not keep people from hearing.
+    report_id = reports.id_of(connection, incident_id) if placement.is_told else None
+    if report_id is None:
         return
     last, due_at = outbox.last_told(connection, incident_id, outbox.UPDATED), at
     if last is not None and last.at > at and last.waits:
@@ -90,25 +92,29 @@ def announce_joining(  # noqa: PLR0913 - what joined, why, and whom to tell
     # However many join, one message is enough for a while: by a clock that was not put back.
     if last is not None and last.at <= at:
         due_at = max(at, last.at + policy.join_within_seconds)
-    _update(connection, dossier, channels, at=at, note=placement.reason, due_at=due_at)
+    told = _Told(incident_id=incident_id, report_id=report_id, note=placement.reason)
+    _update(connection, told, channels, at=at, due_at=due_at)
 
 
-def _update(  # noqa: PLR0913 - what is new, whom to tell, and when
-    connection: Connection,
-    dossier: Dossier,
-    channels: Sequence[str],
-    *,
-    at: float,
-    note: str,
-    due_at: float,
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Told:
+    """What is new of an incident that has a report."""
+
+    incident_id: str
+    report_id: str
+    note: str
+
+
+def _update(
+    connection: Connection, told: _Told, channels: Sequence[str], *, at: float, due_at: float
 ) -> None:
     notice = outbox.Notice(
-        incident_id=dossier.report.incident,
-        report_id=dossier.report.id,
+        incident_id=told.incident_id,
+        report_id=told.report_id,
         event=outbox.UPDATED,
         at=at,
         occasion=f"{due_at:.3f}",
-        note=clean(note, _LONGEST_NOTE),
+        note=clean(told.note, _LONGEST_NOTE),
         due_at=due_at,
     )
     outbox.add(connection, channels, notice)
@@ -144,13 +150,13 @@ def announce_resolution(
     policy: Policy = _POLICY,
 ) -> None:
     """Put the end of an incident that was reported into the outbox; later where it flaps."""
-    dossier = reports.of_incident(connection, incident_id)
+    report_id = reports.id_of(connection, incident_id)
     standing = incidents.standing(connection, incident_id)
-    if dossier is None or standing is None:
+    if report_id is None or standing is None:
         return
     notice = outbox.Notice(
         incident_id=incident_id,
-        report_id=dossier.report.id,
+        report_id=report_id,
         event=outbox.RESOLVED,
         at=at,
         occasion=str(standing.flaps or ""),
@@ -258,7 +264,8 @@ def _tell_late(
     connection: Connection, later_id: str, earlier_id: str, channels: Sequence[str], at: float
 ) -> None:
     """Tell of a merge on an incident whose own message may have gone out before."""
-    dossier = reports.of_incident(connection, later_id)
-    if dossier is not None:
+    report_id = reports.id_of(connection, later_id)
+    if report_id is not None:
         note = f"belongs to incident {earlier_id}"
-        _update(connection, dossier, channels, at=at, note=note, due_at=at)
+        told = _Told(incident_id=later_id, report_id=report_id, note=note)
+        _update(connection, told, channels, at=at, due_at=at)

@@ -17,7 +17,7 @@ from lab.stack.postgres import Cluster
 
 Database = Literal["sqlite", "postgresql"]
 
-LEASE_SECONDS = 3.0
+LEASE_SECONDS = 8.0
 """After so long without a heartbeat a replica counts as dead in these scenes."""
 
 _SHORT: Mapping[str, Any] = {

@@ -99,9 +99,9 @@ def move(connection: Connection, episode_ids: Sequence[str], incident_id: str) -
 
 
 def of_incidents(
-    connection: Connection, incident_ids: Sequence[str]
+    connection: Connection, incident_ids: Sequence[str], *, limit: int | None = None
 ) -> Mapping[str, tuple[Episode, ...]]:
-    """Give the episodes of each incident, oldest first."""
+    """Give the episodes of each incident, oldest first; *limit* is how many in all."""
     query = (
         sa.select(episodes)
         .where(episodes.c.incident_id.in_(incident_ids))
@@ -112,6 +112,7 @@ def of_incidents(
             episodes.c.alertname,
             episodes.c.fingerprint,
         )
+        .limit(limit)
     )
     found: dict[str, list[Episode]] = {incident_id: [] for incident_id in incident_ids}
     for row in connection.execute(query):

@@ -237,9 +237,12 @@ def history(connection: Connection, incident_id: str) -> Sequence[Entry]:
     return [Entry(at=row.at, event=row.event, text=row.text) for row in connection.execute(query)]
 
 
-def get(connection: Connection, incident_id: str) -> Incident | None:
-    """Give one incident with its episodes, None when there is none."""
-    found = _with_episodes(connection, sa.select(incidents).where(incidents.c.id == incident_id))
+def get(
+    connection: Connection, incident_id: str, *, episodes_limit: int | None = None
+) -> Incident | None:
+    """Give one incident with its episodes, or the first of them; None when there is none."""
+    query = sa.select(incidents).where(incidents.c.id == incident_id)
+    found = _with_episodes(connection, query, episodes_limit)
     return found[0] if found else None
 
 
@@ -249,9 +252,13 @@ def newest(connection: Connection, limit: int) -> Sequence[Incident]:
     return _with_episodes(connection, query.limit(limit))
 
 
-def _with_episodes(connection: Connection, query: sa.Select[*tuple[object, ...]]) -> list[Incident]:
+def _with_episodes(
+    connection: Connection,
+    query: sa.Select[*tuple[object, ...]],
+    episodes_limit: int | None = None,
+) -> list[Incident]:
     rows = connection.execute(query).all()
-    members = episodes.of_incidents(connection, [row.id for row in rows])
+    members = episodes.of_incidents(connection, [row.id for row in rows], limit=episodes_limit)
     return [
         Incident(
             id=row.id,

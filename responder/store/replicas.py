@@ -14,6 +14,8 @@ from responder.store.engine import database_now, insert_new
 from responder.store.tables import leases, replicas
 
 _SQLITE = "sqlite"
+# Of `dead_after_seconds`; that is at least two heartbeats, which must not look late by themselves.
+_LATE_RATIO = 2 / 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +31,9 @@ class Presence:
 def beat(connection: Connection, presence: Presence) -> None:
     """Note that a replica is alive; on SQLite, where only one can be, the others are gone."""
     now = database_now(connection)
-    was_silent = replicas.c.heartbeat_at <= now - replicas.c.dead_after_seconds
+    # Sooner than it is dead: the others' last heartbeats may have been a little before its own.
+    late_seconds = _LATE_RATIO * replicas.c.dead_after_seconds
+    was_silent = replicas.c.heartbeat_at <= now - late_seconds
     steady_since = sa.case((was_silent, now), else_=replicas.c.steady_since)
     change = {"heartbeat_at": now, "steady_since": steady_since}
     here = sa.update(replicas).where(replicas.c.id == presence.id).values(change)
@@ -43,6 +47,8 @@ def beat(connection: Connection, presence: Presence) -> None:
         "version": presence.version,
         "started_at": now,
         "heartbeat_at": now,
+        # Who has just come knows nothing of the others either.
+        "steady_since": now,
         "dead_after_seconds": presence.dead_after_seconds,
     }
     insert_new(connection, replicas, row)

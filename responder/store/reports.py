@@ -42,8 +42,17 @@ def add(connection: Connection, dossier: Dossier) -> bool:
     return insert_new(connection, reports, row)
 
 
+def id_of(connection: Connection, incident_id: str) -> str | None:
+    """Give the id of an incident's report, None when it has none; the report is not read."""
+    query = sa.select(reports.c.id).where(reports.c.incident_id == incident_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
 def of_incident(connection: Connection, incident_id: str) -> Dossier | None:
-    """Give an incident's report and what it stands on, None when it has none."""
+    """Give an incident's report and what it stands on, None when it has none.
+
+    Raises ValidationError where another version wrote it so that this one cannot read it.
+    """
     query = sa.select(reports).where(reports.c.incident_id == incident_id)
     row = connection.execute(query).one_or_none()
     if row is None:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from responder.incident import Incident, IncidentState, severity_name
+from responder.investigation.evidence import Evidence, Suspect
+from responder.investigation.report import Report
 from responder.store import incidents, outbox, reports
 from responder.store.incidents import Entry
 from responder.store.reports import Dossier
@@ -18,10 +22,32 @@ from responder.store.tables import incidents as incidents_table
 from responder.store.tables import outbox as outbox_table
 from responder.store.tables import reports as reports_table
 
+log = structlog.get_logger(__name__)
+
 OPEN = "open"
+UNREADABLE = "the stored report cannot be read by this version"
+MOST_EPISODES = 1000
 _MOST_RELATED = 200
 _MOST_FACTS = 2000
 _BODY_SHOWN_BYTES = 4000
+
+
+class _Asked(BaseModel):
+    """What is shown of an attempt to disprove a suspect."""
+
+    suspect: str
+    kind: str
+    question: str
+    held: bool | None
+    evidence: str
+    text: str
+
+
+_STANDS_ON = (
+    ("evidence", TypeAdapter(tuple[Evidence, ...])),
+    ("suspects", TypeAdapter(tuple[Suspect, ...])),
+    ("disproofs", TypeAdapter(tuple[_Asked, ...])),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +60,10 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """One incident in the list; `report` is its report as JSON values."""
+    """One incident in the list; `report` is its report as JSON values.
+
+    Where there is one that cannot be read, `report_problem` says so.
+    """
 
     id: str
     opened_at: float
@@ -48,6 +77,7 @@ class Line:
     merged_into: str | None
     flaps: int
     report: Mapping[str, Any] | None
+    report_problem: str
     stages_done: Sequence[str]
     is_delivered: bool
 
@@ -84,11 +114,17 @@ class Sending:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class File:
-    """All that is known of one incident; `resent` counts by episode how often it came again."""
+    """All that is known of one incident; of very many episodes only the first are in it.
+
+    `resent` counts by episode how often it came again, `report_problem` says where there is a
+    report that cannot be read.
+    """
 
     line: Line
     incident: Incident
+    episodes_total: int
     dossier: Dossier | None
+    report_problem: str
     history: Sequence[Entry]
     facts: Sequence[Told]
     resent: Mapping[str, int]
@@ -142,20 +178,25 @@ def lines(
     return _lines(connection, query)
 
 
-def file(connection: Connection, incident_id: str) -> File | None:
-    """Give one incident, None when there is none."""
-    incident = incidents.get(connection, incident_id)
+def file(
+    connection: Connection, incident_id: str, *, episodes_limit: int = MOST_EPISODES
+) -> File | None:
+    """Give one incident, None when there is none; of its episodes the first are read."""
+    incident = incidents.get(connection, incident_id, episodes_limit=episodes_limit)
     if incident is None:
         return None
     table = incidents_table
+    dossier, problem = _dossier(connection, incident_id)
     (own,) = _lines(connection, sa.select(table).where(table.c.id == incident_id))
     return File(
         line=own,
         incident=incident,
-        dossier=reports.of_incident(connection, incident_id),
+        episodes_total=_episodes_total(connection, incident_id),
+        dossier=dossier,
+        report_problem=problem,
         history=incidents.history(connection, incident_id),
         facts=_facts(connection, incident_id),
-        resent=_resent(connection, incident_id),
+        resent=_resent(connection, [each.id for each in incident.episodes]),
         sendings=_sendings(connection, incident_id),
         occurrences=_related(connection, table.c.occurrence_of == incident_id),
         merged=_related(connection, table.c.merged_into == incident_id),
@@ -163,9 +204,14 @@ def file(connection: Connection, incident_id: str) -> File | None:
 
 
 def kept(
-    connection: Connection, limit: int, *, since: float, after: Place | None = None
+    connection: Connection,
+    limit: int,
+    *,
+    since: float,
+    after: Place | None = None,
+    incident_id: str = "",
 ) -> list[Kept]:
-    """Give the episodes first seen at *since* or later, oldest first."""
+    """Give the episodes first seen at *since* or later, oldest first: all, or an incident's."""
     table = episodes
     query = (
         sa.select(*(column for column in table.c if column.name != "alert"))
@@ -173,6 +219,8 @@ def kept(
         .order_by(table.c.first_seen_at, table.c.id)
         .limit(limit)
     )
+    if incident_id:
+        query = query.where(table.c.incident_id == incident_id)
     if after is not None:
         same = sa.and_(table.c.first_seen_at == after.at, table.c.id > after.id)
         query = query.where(sa.or_(table.c.first_seen_at > after.at, same))
@@ -254,6 +302,7 @@ def _lines(connection: Connection, query: sa.Select[Any]) -> list[Line]:
             merged_into=row.merged_into,
             flaps=row.flaps,
             report=made.get(row.id),
+            report_problem=UNREADABLE if row.id in made and made[row.id] is None else "",
             stages_done=stages[row.id],
             is_delivered=row.id in delivered,
         )
@@ -262,11 +311,38 @@ def _lines(connection: Connection, query: sa.Select[Any]) -> list[Line]:
 
 
 def _reports(connection: Connection, incident_ids: Sequence[str]) -> Mapping[str, Any]:
+    """Give the report of each incident that has one, None where it cannot be read."""
     table = reports_table
     query = sa.select(table.c.incident_id, table.c.report).where(
         table.c.incident_id.in_(incident_ids)
     )
-    return {row.incident_id: row.report for row in connection.execute(query)}
+    return {row.incident_id: _readable(row.report) for row in connection.execute(query)}
+
+
+def _readable(report: Any) -> Any:
+    try:
+        Report.model_validate(report)
+    except ValidationError:
+        return None
+    return report
+
+
+def _dossier(connection: Connection, incident_id: str) -> tuple[Dossier | None, str]:
+    """Give an incident's report with what it stands on, or the problem of one that is there."""
+    try:
+        dossier = reports.of_incident(connection, incident_id)
+        for name, records in _STANDS_ON if dossier is not None else ():
+            records.validate_python(getattr(dossier, name))
+    except ValidationError as error:  # As when another version wrote it.
+        count = error.error_count()
+        log.warning("stored report cannot be read", incident=incident_id, errors=count)
+        return None, UNREADABLE
+    return dossier, ""
+
+
+def _episodes_total(connection: Connection, incident_id: str) -> int:
+    query = sa.select(sa.func.count()).where(episodes.c.incident_id == incident_id)
+    return connection.execute(query).scalar_one()
 
 
 def _facts(connection: Connection, incident_id: str) -> list[Told]:
@@ -298,8 +374,8 @@ def _facts(connection: Connection, incident_id: str) -> list[Told]:
     ]
 
 
-def _resent(connection: Connection, incident_id: str) -> Mapping[str, int]:
-    query = sa.select(episodes.c.id, episodes.c.resent).where(episodes.c.incident_id == incident_id)
+def _resent(connection: Connection, episode_ids: Sequence[str]) -> Mapping[str, int]:
+    query = sa.select(episodes.c.id, episodes.c.resent).where(episodes.c.id.in_(episode_ids))
     return {row.id: row.resent for row in connection.execute(query)}
 
 

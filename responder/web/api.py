@@ -19,7 +19,6 @@ from responder.web.shown import excerpt, masked
 
 LISTED = 100
 _MOST_LISTED = 1000
-_MOST_EPISODES = 1000
 _CHANGES_SECONDS = 7 * 24 * 3600.0
 _BETWEEN = "~"
 STATES = (views.OPEN, *IncidentState)
@@ -58,8 +57,11 @@ class Api:
 
     async def _episodes(self, request: web.Request) -> web.StreamResponse:
         limit, behind, since = listed(request), place(request, "after"), _number(request, "since")
+        incident_id = _identity(request, "incident")
         found = await self._store.read(
-            lambda database: views.kept(database, limit, since=since, after=behind)
+            lambda database: views.kept(
+                database, limit, since=since, after=behind, incident_id=incident_id
+            )
         )
         last = mark(found[-1].first_seen_at, found[-1].id) if len(found) == limit else None
         return _json({"episodes": [_kept_data(each) for each in found], "next": last})
@@ -114,6 +116,11 @@ def wanted_state(request: web.Request) -> str:
     return asked if asked in STATES else ""
 
 
+def _identity(request: web.Request, name: str) -> str:
+    asked = request.query.get(name, "")
+    return asked if asked.isascii() and asked.isalnum() else ""
+
+
 def _number(request: web.Request, name: str) -> float:
     return _finite(request.query.get(name, "")) or 0.0
 
@@ -145,6 +152,7 @@ def line_data(line: Line) -> dict[str, Any]:
         "stages_done": line.stages_done,
         "delivered": line.is_delivered,
         "report_id": report.get("id"),
+        "report_problem": line.report_problem or None,
         "headline": report.get("headline"),
         "cause": {key: first[key] for key in first if key != "claims"} if first else None,
         "decision": report["decision"]["kind"] if report else None,
@@ -155,13 +163,11 @@ def file_data(file: File) -> dict[str, Any]:
     """Give all of an incident as plain data; of very many episodes the first thousand."""
     dossier, incident = file.dossier, file.incident
     return line_data(file.line) | {
-        "targets": incident.targets,
-        "alertnames": incident.alertnames,
         "episodes": [
             each.model_dump(mode="json") | {"resent": file.resent.get(each.id, 0)}
-            for each in incident.episodes[:_MOST_EPISODES]
+            for each in incident.episodes
         ],
-        "episodes_total": len(incident.episodes),
+        "episodes_total": file.episodes_total,
         "facts": [_told_data(each) for each in file.facts],
         "history": [
             {"at": each.at, "event": each.event, "text": each.text} for each in file.history
@@ -170,6 +176,7 @@ def file_data(file: File) -> dict[str, Any]:
         "merged": [line_data(each) for each in file.merged],
         "deliveries": [_sending_data(each) for each in file.sendings],
         "report": dossier.report.model_dump(mode="json") if dossier else None,
+        "report_problem": file.report_problem or None,
         "evidence": dossier.evidence if dossier else [],
         "suspects": dossier.suspects if dossier else [],
         "disproofs": dossier.disproofs if dossier else [],

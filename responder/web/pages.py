@@ -80,7 +80,6 @@ class Pages:
         context = {
             "file": file,
             "incident": file.incident,
-            "episodes": file.incident.episodes[:_EPISODES_SHOWN],
             "story": story.told(file),
             "report": file.dossier.report if file.dossier else None,
             "evidence": file.dossier.evidence if file.dossier else (),
@@ -92,7 +91,7 @@ class Pages:
     async def _text(self, request: web.Request) -> web.StreamResponse:
         file = await self._file(request)
         if file.dossier is None:
-            raise web.HTTPNotFound(text="no report yet\n")
+            raise web.HTTPNotFound(text=f"{file.report_problem or 'no report yet'}\n")
         return web.Response(text=plain_text(file.dossier.report))
 
     async def _chart(self, request: web.Request) -> web.StreamResponse:
@@ -108,7 +107,9 @@ class Pages:
 
     async def _file(self, request: web.Request) -> views.File:
         incident_id = request.match_info["id"]
-        file = await self._store.read(lambda database: views.file(database, incident_id))
+        file = await self._store.read(
+            lambda database: views.file(database, incident_id, episodes_limit=_EPISODES_SHOWN)
+        )
         if file is None:
             raise web.HTTPNotFound(text="no such incident\n")
         return file

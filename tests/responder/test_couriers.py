@@ -17,7 +17,7 @@ from responder.channel import ChannelSettings, Delivered, Message, Rejected, Ret
 from responder.incident import IncidentState
 from responder.metrics import Metrics
 from responder.outbox import Couriers
-from responder.store import incidents, outbox, replicas, reports
+from responder.store import incidents, outbox, replicas, reports, tables
 from responder.store.engine import Connection
 from responder.store.incidents import Opening
 from responder.store.outbox import Notice
@@ -119,7 +119,7 @@ class Post:
         clock: Callable[[], float] | None = None,
     ) -> AsyncIterator[Couriers]:
         """Give couriers on the store, of a replica that is alive."""
-        presence = Presence(id=replica_id, name=replica_id, version="", dead_after_seconds=3.0)
+        presence = Presence(id=replica_id, name=replica_id, version="", dead_after_seconds=600)
         await self.store.write(lambda database: replicas.beat(database, presence))
         async with aiohttp.ClientSession() as session:
             yield Couriers(
@@ -323,9 +323,8 @@ async def test_one_replica_serves_a_channel(post: Post, request: pytest.FixtureR
         async with post.serving(other, "b", is_alone=False):
             await asyncio.sleep(1.5)
             assert not other.sent  # while a is alive
-            beating = asyncio.create_task(_beat(post.store, "b"))
-            await post.settled("delivered")  # a's heartbeat has stopped
-            beating.cancel()
+            await post.store.write(_let_a_die)
+            await post.settled("delivered")
         assert other.sent[0].idempotency_key == frozen.sent[0].idempotency_key
         assert other.sent[0].earlier_attempts == 1
         frozen.outcomes[""] = [NEVER]
@@ -341,11 +340,10 @@ def _has_sent(channel: Scripted) -> Callable[[], Awaitable[bool]]:
     return ask
 
 
-async def _beat(store: Store, replica_id: str) -> None:
-    presence = Presence(id=replica_id, name=replica_id, version="", dead_after_seconds=3.0)
-    while True:
-        await store.write(lambda database: replicas.beat(database, presence))
-        await asyncio.sleep(0.5)
+def _let_a_die(connection: Connection) -> None:
+    table = tables.replicas
+    long_ago = sa.update(table).where(table.c.id == "a").values(heartbeat_at=0)
+    connection.execute(long_ago)
 
 
 def test_the_settings_have_a_horizon() -> None:

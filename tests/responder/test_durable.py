@@ -7,10 +7,12 @@ import json
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from dbos import DBOS
 
-from responder.durable import JsonSerializer, StepFailedError
+from responder.durable import Engine, JsonSerializer, StepFailedError
 from tests.responder.conftest import eventually, place_in
 from tests.responder.fakes import ScriptedInvestigation, alert, post
 
@@ -56,6 +58,54 @@ async def test_an_investigation_under_way_outlives_an_upgrade(tmp_path: Path) ->
     assert incident["headline"] == "chat hangs"
     assert (follower.calls["gather"], follower.calls["disprove"]) == (0, 0)
     assert (follower.calls["analyse"], follower.calls["conclude"]) == (1, 1)
+
+
+async def test_a_queue_that_could_not_be_had_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs are taken over after the database was away as the first of them was."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def investigate(_investigation: str, _incident: str) -> str:
+        begun.set()
+        await may_end.wait()
+        return "done"
+
+    register, failures = DBOS.register_queue_async, iter([ConnectionError("away")])
+
+    async def flaky(*names: Any, **options: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return await register(*names, **options)
+
+    url, run = f"sqlite:///{tmp_path / 'runs.db'}", ("run", "investigation", "incident")
+    async with Engine(url, investigate, replica_id="one") as engine:
+        running = asyncio.create_task(engine.run(*run))
+        await begun.wait()
+        running.cancel()
+    may_end.set()
+    async with Engine(url, investigate, replica_id="other") as engine:
+        monkeypatch.setattr(DBOS, "register_queue_async", flaky)
+        with pytest.raises(ConnectionError):
+            await engine.take_over(*run)
+        async with asyncio.timeout(30):
+            assert await engine.take_over(*run) == "done"
+
+
+async def test_a_take_over_ends_well_when_its_queue_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done is done, even if the database goes before the queue is taken down."""
+
+    async def investigate(_investigation: str, _incident: str) -> str:
+        return "done"
+
+    async def gone(_name: str) -> None:
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(DBOS, "delete_queue_async", gone)
+    async with Engine(f"sqlite:///{tmp_path / 'runs.db'}", investigate, replica_id="one") as engine:
+        assert await engine.take_over("run", "investigation", "incident") == "done"
 
 
 def _as_first_version(folder: Path) -> None:

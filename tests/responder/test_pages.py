@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from yarl import URL
 
+from responder.store.tables import reports
 from responder.web.markdown import render
 from responder.web.shown import quantity, span, web_link
 from tests.responder.conftest import Place, Start, eventually
@@ -215,6 +217,45 @@ async def test_merged_incidents_link_each_other(start: Start) -> None:
     assert f'<a href="/incidents/{earlier["id"]}">{earlier["id"]}</a>, which stands' in page
     assert "Merged into this one" in await place.text(f"/incidents/{earlier['id']}")
     assert "one with <a" in await place.text("/")
+
+
+async def test_a_report_that_cannot_be_read_is_said_to_be_so(start: Start) -> None:
+    """The list, the page and the API are there, and show nothing of what is stored."""
+    place = await start()
+    await place.send(post(alert(starts_at=time.time())))
+    (incident,) = await place.reported()
+    odd = sa.update(reports).values(report={"headline": f"tomorrow {HOSTILE}"})
+    await place.responder.store.write(lambda database: database.execute(odd))
+    path = f"/incidents/{incident['id']}"
+    for text in (await place.text("/"), await place.text(path)):
+        assert "the stored report cannot be read by this version" in text
+        assert "VigieTargetHung" in text
+        assert "tomorrow" not in text
+    whole = await place.read(f"/api/v1{path}")
+    (line,) = await place.incidents()
+    for each in (whole, line):
+        assert each["report_problem"] == "the stored report cannot be read by this version"
+        assert (each["headline"], each["cause"], each["decision"]) == (None, None, None)
+    assert (whole["report"], whole["evidence"], len(whole["episodes"])) == (None, [], 1)
+    for more in ("/report.txt", "/evidence/E1.svg"):
+        async with place.session.get(place.url / f"{path}{more}"[1:]) as response:
+            assert response.status == 404
+
+
+async def test_of_very_many_alerts_the_page_shows_some_hundreds(start: Start) -> None:
+    """The rest is counted, and listed by the API page by page."""
+    place = await start("incidents: {quiet: 1h}")
+    at = time.time()
+    many = [alert(starts_at=at, instance=str(n), severity="info") for n in range(230)]
+    await place.send(post(*many))
+    await place.send(post(alert("Else", starts_at=at, target="else", severity="info")))
+    _, incident = sorted(await place.incidents(), key=lambda each: each["alertnames"])
+    text = await place.text(f"/incidents/{incident['id']}")
+    assert "30 more are not shown" in text
+    link = f"/api/v1/episodes?incident={incident['id']}"
+    assert f'href="{link}"' in text
+    listed = (await place.read(f"{link}&limit=1000"))["episodes"]
+    assert [each["incident"] for each in listed] == [incident["id"]] * 230
 
 
 async def test_what_could_not_be_read_is_shown_without_harm(start: Start) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -56,6 +57,18 @@ async def test_killed_in_any_stage_the_stages_before_are_not_run_again(
     assert calls == {each: 2 if each == stage else 1 for each in STAGES}
     history = await relatives.events(second, incident["id"])
     assert history == ["opened", "investigating", "taken over", "reported"]
+
+
+async def test_replicas_that_start_at_once_on_nothing_all_come_up(replicas: Family) -> None:
+    """Both schemas, ours and the workflow engine's, are made once, and each one works."""
+    names = ("one", "two", "three")
+    async with asyncio.TaskGroup() as group:
+        starts = [group.create_task(replicas.start(each, settings=QUICK)) for each in names]
+    children = [each.result() for each in starts]
+    for child, body in zip(children, storm(3), strict=True):
+        assert await replicas.post(child, body) == 200
+    await replicas.reported(children[0], 3)
+    assert set(replicas.count("conclude").values()) == {1}
 
 
 async def test_replicas_share_the_work(replicas: Family) -> None:

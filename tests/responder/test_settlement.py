@@ -296,3 +296,18 @@ def test_a_report_that_cannot_be_read_is_compared_with_nothing(
     assert [row.merged_into for row in world.rows("incidents")] == [None, None]
     (said,) = [each for each in logs if "cannot be read" in each["event"]]
     assert said["errors"] > 0
+
+
+def test_what_ends_is_told_though_its_report_cannot_be_read(world: World) -> None:
+    """What another version wrote keeps no end, and nobody who joins, from being told."""
+    play(world, fires(CRITICAL), *looked_at(), Tick(seconds=600))
+    odd = {"headline": "of tomorrow"}
+    table = metadata.tables["reports"]
+    world.write(lambda database: database.execute(sa.update(table).values(report=odd)))
+    play(world, fires(SECOND), ends(CRITICAL, SECOND))
+    (incident,) = world.rows("incidents")
+    assert incident.resolved_at is not None
+    assert [event for event, _ in messages(world)] == ["reported", "updated", "resolved"]
+    assert [row.problem for row in world.rows("deliveries")] == [None] * 3
+    (report,) = world.rows("reports")
+    assert {row.report_id for row in world.rows("outbox")} == {report.id}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from responder.store import deliveries, views
 from responder.store.deliveries import Raw
 from responder.store.store import Store
+from responder.store.tables import metadata
 from responder.store.views import Place
 from tests.responder.stream import EPOCH, Begin, Finish, Post, Tick, World
 
@@ -69,3 +72,56 @@ def test_of_what_could_not_be_read_the_beginning_is_loaded_alone(world: World) -
     assert (second.id, second.size_bytes, second.head) == ("b2", 0, b"")
     place = Place(at=first.received_at, id=first.id)
     assert world.read(lambda database: views.unread(database, 10, before=place)) == [second]
+
+
+@pytest.mark.parametrize(
+    ("column", "odd"),
+    [
+        ("report", {"headline": "of tomorrow"}),
+        ("report", {"causes": 3, "decision": "none"}),
+        ("report", ["of tomorrow"]),
+        ("evidence", [{"id": "E1", "of": "tomorrow"}]),
+        ("suspects", {"of": "tomorrow"}),
+        ("disproofs", [3]),
+    ],
+)
+def test_of_a_report_that_cannot_be_read_the_rest_is_there(
+    world: World, column: str, odd: Any
+) -> None:
+    """The file says so, and so does its line where the report itself is odd."""
+    for happening in (Post(told=((CRITICAL, True),)), Begin(), Finish(cause=0)):
+        world.happen(happening)
+    table = metadata.tables["reports"]
+    world.write(lambda database: database.execute(sa.update(table).values({column: odd})))
+    (line,) = world.read(lambda database: views.lines(database, 10))
+    file = world.read(lambda database: views.file(database, line.id))
+    assert file is not None
+    assert (file.dossier, file.report_problem) == (None, views.UNREADABLE)
+    assert len(file.incident.episodes) == 1
+    if column == "report":
+        assert (line.report, line.report_problem) == (None, views.UNREADABLE)
+
+
+def test_of_very_many_episodes_the_first_are_loaded(world: World) -> None:
+    """The others are counted; all of an incident's are in the list of episodes, page by page."""
+    world.happen(Post(told=((CRITICAL, True),)))
+    table = metadata.tables["episodes"]
+
+    def crowd(connection: sa.Connection) -> None:
+        (own,) = connection.execute(sa.select(table)).all()
+        more = [
+            own._asdict() | {"id": f"e{n}", "fingerprint": f"f{n}", "starts_at": EPOCH + n}
+            for n in range(1, 50)
+        ]
+        connection.execute(sa.insert(table), more)
+
+    world.write(crowd)
+    world.happen(Post(told=((OTHER, True),)))
+    root = next(row.incident_id for row in world.rows("episodes") if row.id == "e1")
+    file = world.read(lambda database: views.file(database, root, episodes_limit=20))
+    assert file is not None
+    assert (len(file.incident.episodes), file.episodes_total) == (20, 50)
+    assert set(file.resent) == {each.id for each in file.incident.episodes}
+    kept = world.read(lambda database: views.kept(database, 100, since=0, incident_id=root))
+    assert {each.incident_id for each in kept} == {root}
+    assert len(kept) == 50

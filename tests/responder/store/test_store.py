@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+import pytest
 import sqlalchemy as sa
 
 from responder.store.deliveries import Raw, keep
@@ -13,6 +14,7 @@ from responder.store.engine import (
     StoreUnavailableError,
 )
 from responder.store.store import Store
+from responder.store.tables import metadata
 
 
 def raw(number: int) -> Raw:
@@ -54,3 +56,12 @@ async def test_too_many_waiting_writes_are_refused(url: str) -> None:
         refused = [each for each in results if isinstance(each, StoreUnavailableError)]
         assert refused
         assert await count(store) == 50 - len(refused)
+
+
+@pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: table.name)
+def test_what_refers_to_a_row_is_found_by_an_index(table: sa.Table) -> None:
+    """Else each row that is deleted costs a look at all that might refer to it."""
+    heads = {next(iter(index.columns)).name for index in table.indexes}
+    heads |= {next(iter(table.primary_key.columns)).name}
+    heads |= {column.name for column in table.columns if column.unique}
+    assert {each.parent.name for each in table.foreign_keys} <= heads
