@@ -14,6 +14,8 @@ from lab.chaos.front import Acknowledged, Key
 from lab.chaos.replicas import Kill
 
 _SAME_SECONDS = 0.002
+_READ_LATE_SECONDS = 1.0
+"""How late our loop may read what a killed process had sent: less than a replica takes to start."""
 STORED_SECONDS = 3.0
 """A call whose answer came this short before a kill may not have been stored: it may come again."""
 
@@ -167,5 +169,5 @@ def _calls(evidence: Evidence, verdict: Verdict) -> None:
 def _took(kill: Kill, before: Call, again: Call) -> bool:
     """Tell whether a kill of the asker hit while it asked, or before it had stored the answer."""
     ended = before.ended_at if before.ended_at is not None else again.began_at
-    within = before.began_at - _SAME_SECONDS <= kill.at <= ended + STORED_SECONDS
+    within = before.began_at - _READ_LATE_SECONDS <= kill.at <= ended + STORED_SECONDS
     return kill.replica == before.replica and within

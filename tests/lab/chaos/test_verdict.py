@@ -158,6 +158,8 @@ def test_a_model_call_repeats_only_for_a_kill() -> None:
     assert "asked again" in fault(judge(run))
     at_it = Kill(replica="r0", at=10.5, why="analyse")
     assert judge(replace(run, kills=[at_it])).right
+    just_before_it_was_read = Kill(replica="r0", at=9.5, why="model hangs")
+    assert judge(replace(run, kills=[just_before_it_was_read])).right
     of_another = Kill(replica="r1", at=10.5, why="analyse")
     assert "asked again" in fault(judge(replace(run, kills=[of_another])))
     long_before = Kill(replica="r0", at=5.0, why="gather")
