@@ -15,7 +15,7 @@ import structlog
 from exporter.budget import cost_tokens
 from exporter.excerpt import excerpt, secrets_of
 from exporter.instruments import Instruments
-from exporter.native import Watch
+from exporter.native.watch import Watch
 from exporter.probe import Question
 from exporter.record import TargetRecord
 from exporter.run import Run, perform
@@ -134,10 +134,13 @@ class JuniorAgent:
         looking = asyncio.create_task(watch.keep_looking(), name=f"native:{self.name}")
         try:
             run = await perform(target, question, transport)
+            await watch.looked()
         finally:
             looking.cancel()
             await asyncio.wait({looking})  # unlike `await looking`, tells our cancellation from its
-        return run, await watch.conclude() if run.reason in LATE_REASONS else None
+        native = await watch.conclude() if run.reason in LATE_REASONS else None
+        self.record.hear_native(watch.absent())
+        return run, native
 
     def _outcome(self, run: Run, state: State) -> Outcome:
         return outcome_of(

@@ -167,6 +167,13 @@ MODEL_CHANGES = Family(
     kind="counter",
     help="Times that another model answered, counted after three answers in a row.",
 )
+NATIVE_MISSING = Family(
+    name="vigie_native_metric_missing",
+    kind="gauge",
+    help="Whether a name that the model server's kind should have (metric) was missing from its"
+    " metrics when they were last read (1) or not (0); absent when they could not be read.",
+    labels=("metric",),
+)
 CERTIFICATE = Family(
     name="vigie_tls_certificate_expiry_timestamp_seconds",
     kind="gauge",

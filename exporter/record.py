@@ -30,16 +30,18 @@ Samples = Mapping[Family, tuple[Sample, ...]]
 class _Model:
     """The served model and the candidate that may replace it."""
 
-    current: tuple[str, str] | None = None
-    candidate: tuple[str, str] | None = None
+    current: tuple[str, str, str] | None = None
+    candidate: tuple[str, str, str] | None = None
     seen: int = 0
     changes: int = 0
 
     def hear(self, observation: Observation) -> None:
         """Note who says to have answered; another is believed after three answers in a row."""
-        if not observation.served_model:
+        told = (observation.served_model, observation.fingerprint, observation.version)
+        if not (observation.served_model or observation.version):
             return
-        heard = (_label(observation.served_model), _label(observation.fingerprint or ""))
+        served, fingerprint, version = (_label(each or "") for each in told)
+        heard = (served, fingerprint, version)
         if self.current is None or heard == self.current:
             self.current, self.candidate, self.seen = heard, None, 0
             return
@@ -78,6 +80,7 @@ class TargetRecord:
         self._canaries: dict[str, deque[bool]] = {}
         self._model = _Model()
         self._certificate_expiry: float | None = None
+        self._native_absent: Mapping[str, bool] = {}
         self._start_from_zero()
 
     def adopt(self, target: Target, *, now: float) -> None:
@@ -88,6 +91,7 @@ class TargetRecord:
         names = {question.canary for question in self.questions}
         self._canaries = {name: runs for name, runs in self._canaries.items() if name in names}
         self.last, self._state, self._finished_at = None, State.UNKNOWN, now
+        self._native_absent = {}
         self._start_from_zero()
         self.version += 1
 
@@ -123,6 +127,12 @@ class TargetRecord:
             for question in self.questions
             if question.optional is optional
         )
+
+    def hear_native(self, absent: Mapping[str, bool] | None) -> None:
+        """Note which names the server's metrics lacked; None says that nobody looked."""
+        if absent is not None and absent != self._native_absent:
+            self.version += 1
+            self._native_absent = absent
 
     def finish(self, outcome: Outcome, *, now: float) -> None:
         """Record a finished run."""
@@ -206,13 +216,10 @@ class TargetRecord:
         for each in State:
             add(metrics.STATE, each is state, ("state", each))
         if self._model.current is not None:
-            served, fingerprint = self._model.current
-            add(
-                metrics.MODEL,
-                1,
-                *(("served_model", served), ("fingerprint", fingerprint), ("version", "")),
-            )
+            add(metrics.MODEL, 1, *zip(metrics.MODEL.labels, self._model.current, strict=True))
             add(metrics.MODEL_CHANGES, self._model.changes)
+        for metric, absent in self._native_absent.items():
+            add(metrics.NATIVE_MISSING, absent, ("metric", metric))
         if self.budget.tokens_per_day is not None:
             add(metrics.BUDGET, self.budget.tokens_per_day)
             left = max(0, self.budget.tokens_per_day - self.budget.spent_tokens)

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from exporter.native.names import Server
 from toolkit.secrets import Secret
 from toolkit.settings import ConfigPath, Duration, Settings
 
@@ -128,6 +129,8 @@ class Exchange:
 
     `failure` is the transport's own (dns to too_large); a bad status is not one. `complete` says
     that the response ended as its framing promised or where the listener had heard enough.
+    `nonce` is what the request was marked with where the answer must repeat it, and `earlier` the
+    exchanges of the same run that this one was built from; kinds set both, no transport does.
     """
 
     times: Times
@@ -138,6 +141,8 @@ class Exchange:
     detail: str = ""
     complete: bool = False
     certificate_expiry_timestamp_seconds: float | None = None
+    nonce: str = ""
+    earlier: tuple[Exchange, ...] = ()
 
     @property
     def body(self) -> bytes:
@@ -154,7 +159,8 @@ class Exchange:
 class Observation:
     """What an exchange says in its protocol's terms; the checks read nothing else.
 
-    Absent figures are None. `document` is the parsed JSON of the answer where there is one.
+    Absent figures are None. `document` is the parsed JSON of the answer where there is one,
+    `vector` the embedding, `version` what the server calls the model's version.
     """
 
     reason: Reason | None = None
@@ -168,6 +174,8 @@ class Observation:
     finish_reason: str | None = None
     served_model: str | None = None
     fingerprint: str | None = None
+    version: str | None = None
+    nonfinite_values: int | None = None
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     first_token_seconds: float | None = None
@@ -175,6 +183,7 @@ class Observation:
     time_per_output_token_seconds: float | None = None
     chunk_gap_max_seconds: float | None = None
     stream_buffered: bool | None = None
+    vector: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -322,7 +331,7 @@ class Native(Settings):
     """Where the model server's own metrics are."""
 
     url: Url = Field(description="address of its metrics")
-    server: Literal["vllm", "sglang", "tgi", "llamacpp"] = Field(description="whose names to read")
+    server: Server = Field(description="whose names to read")
 
 
 class Budget(Settings):

@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ class Request:
     `heard` is given each piece of the body and says whether nothing further matters.
     `private` names the headers, in small letters, that no other origin is sent.
     `stall_seconds` bounds the wait between two pieces; `named` holds the addresses that the
-    configuration itself names, and that are therefore not refused.
+    configuration itself names, and are not refused; `instead` makes an exchange that is not HTTP.
     """
 
     method: str
@@ -52,6 +52,7 @@ class Request:
     follow_redirects: bool = False
     named: frozenset[str] = frozenset()
     heard: Callable[[bytes], bool] | None = None
+    instead: Callable[[Request, Callable[[], float]], Awaitable[Exchange]] | None = None
 
 
 class Transport(Protocol):
@@ -194,6 +195,8 @@ class HttpTransport:
 
     async def exchange(self, request: Request) -> Exchange:
         """Make the exchange within the request's timeout."""
+        if request.instead is not None:
+            return await request.instead(request, self._clock)
         seen = _Seen(
             named=request.named, has_body=bool(request.body), times={"begin": self._clock()}
         )

@@ -76,6 +76,7 @@ DOORS = (
     (("sqlalchemy", "alembic", "sqlite3", "psycopg", "aiosqlite"), ("responder/store/*",)),
     (("dbos",), ("responder/workflows", "responder/durable")),
     (("resvg_py",), ("responder/raster/*",)),
+    (("re2",), ("exporter/pattern",)),
     (("aiosmtplib",), ("responder/channels/email",)),
 )
 

@@ -11,12 +11,16 @@ from toolkit.settings import Settings
 
 @checks.register("contains")
 class Contains(Settings):
-    """The answer contains this text, case included."""
+    """The answer contains this text, case included unless told otherwise."""
 
     text: str = Field(min_length=1, description="what the answer must contain")
+    ignore_case: bool = Field(False, description="whether capitals may differ")
 
     def examine(self, observation: Observation) -> CheckResult:
         """Look for the text."""
-        if self.text in observation.answer[:EXAMINED_CHARACTERS]:
+        answer, text = observation.answer[:EXAMINED_CHARACTERS], self.text
+        if self.ignore_case:
+            answer, text = answer.casefold(), text.casefold()
+        if text in answer:
             return passed("contains")
         return failed("contains", "the text is not in the answer")

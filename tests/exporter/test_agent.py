@@ -17,7 +17,17 @@ from exporter.probe import Required
 from exporter.probes.http import Http
 from exporter.probes.openai_chat import Canary, OpenAIChat
 from exporter.record import TargetRecord
-from exporter.target import Budget, Chunk, Exchange, Native, Reason, State, Target, Times
+from exporter.target import (
+    Budget,
+    Chunk,
+    Exchange,
+    Native,
+    Observation,
+    Reason,
+    State,
+    Target,
+    Times,
+)
 from exporter.transport import Request
 from tests.exporter.servers import DONE, delta, event, finished
 
@@ -356,3 +366,34 @@ async def test_failures_kept_are_ten_clean_and_masked() -> None:
     assert failures[0].finished_timestamp_seconds > failures[-1].finished_timestamp_seconds
     assert failures[0].excerpt.startswith("boomx")
     assert len(failures[0].excerpt) == 500
+
+
+async def test_native_name_that_has_gone_is_shown() -> None:
+    """A page without a name sets its gauge, also in a short run; one with it sets it back."""
+    lines = {"num_requests_running": 0, "num_requests_waiting": 0, "prompt_tokens_total": 1}
+    world = World(lambda _: says("hi"), took_seconds=0)
+    agent = world.agent(chat(native=Native(url="http://h/metrics", server="vllm")))
+
+    def answer(request: Request) -> Exchange:
+        page = "".join(f"vllm:{name} {value}\n" for name, value in lines.items())
+        return exchange(page.encode()) if "metrics" in request.url else says("hi")
+
+    world.answer = answer
+    seen = []
+    for _ in range(2):
+        await agent.run_once()
+        samples = agent.record.samples(world.now)[metrics.NATIVE_MISSING]
+        seen.append({each.labels[0][1]: each.value for each in samples})
+        lines["generation_tokens_total"] = 5
+    assert [each["vllm:generation_tokens"] for each in seen] == [1, 0]
+    assert [sum(each.values()) for each in seen] == [1, 0]
+
+
+async def test_version_that_a_server_tells_is_shown() -> None:
+    """It stands in the model's labels, and another one is another model."""
+    record = TargetRecord(chat(), now=0)
+    for version in "1222":
+        record._model.hear(Observation(served_model="m", version=version))
+    labels = record.samples(0)[metrics.MODEL][0].labels
+    assert dict(labels) == {"served_model": "m", "fingerprint": "", "version": "2"}
+    assert record.samples(0)[metrics.MODEL_CHANGES][0].value == 1

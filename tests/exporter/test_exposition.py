@@ -63,6 +63,7 @@ def whole_record(name: str = "chat") -> TargetRecord:
     record.finish(replace(OUTCOME, reason=Reason.EMPTY, state=State.WRONG), now=0.0)
     record.judge(record.questions[0], None)
     record.finish(OUTCOME, now=1.0)
+    record.hear_native({"vllm:num_requests_waiting": True})
     return record
 
 

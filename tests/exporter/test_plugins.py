@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -14,13 +15,25 @@ from exporter.run import perform
 from exporter.target import CheckResult, Exchange, Observation, Reason, Target, Times
 from exporter.transport import Request
 
-VALUES: dict[str, Any] = {"json_schema": {"type": "object"}, "pattern": "a", "limit": 1.0}
+VALUES: dict[str, Any] = {
+    "json_schema": {"type": "object"},
+    "pattern": "a",
+    "limit": 1.0,
+    "value": 1.0,
+    "options": ("a", "b"),
+}
+GIVEN: dict[str, dict[str, Any]] = {"Cosine": {"vector": (1.0, 2.0)}}
+"""What a model needs though no single field is required."""
+
 ODD = (
     Observation(),
     Observation(answer="\0" * 10, first_token_seconds=0.0, duration_seconds=1e9),
     Observation(answer="[" * 70_000),
     Observation(answer="{}", document={"a": [None]}),
     Observation(answer="\ud800", document=[]),
+    Observation(answer="1e999 " * 10, vector=(math.inf, math.nan), output_tokens=0),
+    Observation(answer="9" * 70_000, vector=(), finish_reason="content_filter"),
+    Observation(answer="1,000" * 20_000, vector=(0.0, 0.0), document=[{"a": "a" * 70_000}] * 9),
 )
 
 
@@ -31,6 +44,7 @@ def made(model: type[Any]) -> Any:
         for name, field in model.model_fields.items()
         if field.is_required()
     }
+    fields |= GIVEN.get(model.__name__, {})
     if issubclass(model, Target):
         fields |= {"name": "t", "url": "http://127.0.0.1:1"}
     return model(**fields)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -96,12 +95,10 @@ def _watch(settings: Settings, rest: str, address: str) -> None:
     settings["targets"] = [
         {
             "name": MLSERVER,
-            "kind": "http",
-            "url": f"http://{rest}/v2/models/fraud/infer",
-            "method": "POST",
-            "headers": {"Content-Type": "application/json"},
-            "body": json.dumps(ROWS),
-            "checks": [{"regex": '"outputs"'}],
+            "kind": "oip",
+            "url": f"http://{rest}",
+            "model": "fraud",
+            "canaries": [{"name": "rows", **ROWS, "expect": {"predict": [0]}}],
             "labels": {"service": MLSERVER},
         },
         {

@@ -1,0 +1,1 @@
+"""Tests of reading servers' own metrics; they mirror exporter/native."""
