@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from responder.alert import Alert
 
@@ -53,8 +54,19 @@ class Span:
 
 
 def origin(generator_url: str) -> str:
-    """Give the part of a generator's link that is the same for all of its alerts."""
-    return generator_url.partition("/graph?")[0] if "/graph?" in generator_url else ""
+    """Give the part of a generator's link that is the same for all of its alerts.
+
+    Prometheus's links lead to `/graph?...` below its own prefix; of others (vmalert, Grafana,
+    rulers) the host is what their alerts share.
+    """
+    before, found, _ = generator_url.partition("/graph?")
+    if found:
+        return before
+    try:
+        link = urlsplit(generator_url)
+    except ValueError:  # an alert may hold anything
+        return ""
+    return f"{link.scheme}://{link.netloc}" if link.netloc else ""
 
 
 def alert_labels(series: Mapping[str, str]) -> dict[str, str]:

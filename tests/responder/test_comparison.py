@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from responder.absence import Watch, fingerprint, may_be_same, spans
+from responder.absence import Watch, fingerprint, may_be_same, origin, spans
 from responder.relabelling import read_rewriting
 from responder.routes import UnsureError, read_matchers, read_routes
 
@@ -36,6 +36,22 @@ def test_label_sets_may_be_the_same_unless_they_contradict() -> None:
     """Labels that one lacks do not tell the two apart."""
     assert may_be_same({"alertname": "A"}, {"alertname": "A", "region": "north"})
     assert not may_be_same({"alertname": "A", "target": "a"}, {"alertname": "A", "target": "b"})
+
+
+@pytest.mark.parametrize(
+    ("link", "shared"),
+    [
+        ("http://prom.example/a/graph?g0.expr=up", "http://prom.example/a"),
+        ("http://prom.example/graph", "http://prom.example"),
+        ("https://vm.example:8880/vmalert/alert?group_id=1&alert_id=2", "https://vm.example:8880"),
+        ("/graph", ""),
+        ("http://[broken", ""),
+        ("", ""),
+    ],
+)
+def test_who_raised_an_alert_is_read_from_its_link(link: str, shared: str) -> None:
+    """Prometheus's links give its prefix, other programs' their host, and the rest nothing."""
+    assert origin(link) == shared
 
 
 def test_what_lasts_is_counted_from_when_it_was_first_so() -> None:
