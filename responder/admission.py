@@ -23,10 +23,10 @@ from responder.incident import (
     keys,
     motion,
     place,
-    severity_rank,
     turn,
 )
-from responder.membership import as_joined, as_opened, joining
+from responder.joining import Joiners, is_as_before
+from responder.membership import as_joined, as_opened
 from responder.settlement import announce_joining, settle
 from responder.store import admissions, episodes
 from responder.store.deliveries import Raw
@@ -112,6 +112,7 @@ class _Batch:
         self._posts = posts
         self._rules = rules
         self._added = admissions.Additions()
+        self._joiners = Joiners()
         self._latest: dict[str, Stored] = {}
         # Of which fingerprints the batch has more than one alert: what is done to others is not
         # asked for again.
@@ -138,6 +139,7 @@ class _Batch:
 
     def finish(self) -> None:
         """Write what is left and settle what is over."""
+        self._added.log.extend(self._joiners.lines(None))
         self._catch_up()
 
     def _load(self) -> None:
@@ -315,8 +317,7 @@ class _Batch:
         if placement.joins is None:
             incident_id = self._open_new(post, alert, placement)
         else:
-            known_there = self._acquainted[placement.joins]
-            incident_id = self._join(post, alert, known_there, placement)
+            incident_id = self._join(post, alert, self._acquainted[placement.joins], placement)
         for key in self._acquainted.lead(found_by, incident_id):
             self._added.keys.append((key, incident_id))
         return incident_id
@@ -332,12 +333,11 @@ class _Batch:
 
     def _join(self, post: Post, alert: Alert, known: Known, placement: Placement) -> str:
         now = known
-        if placement.flaps or not _is_as_before(known, alert, post.at):
+        if placement.flaps or not is_as_before(known, alert, post.at):
             now = as_joined(known, alert, post.at, placement)
             self._acquainted.change(now)
             self._added.join(now)
-        event, text = joining(alert, known, placement)
-        self._added.tell(known.id, post.at, event, text)
+        self._joiners.add(post.raw.id, post.at, alert, known, placement)
         if placement.is_told or placement.flaps:
             self._announce(post, known.id, placement)
         # The same turn as another alert of the post has just given it need not be given again.
@@ -378,22 +378,12 @@ class _Batch:
     def _catch_up(self) -> None:
         """Write what is decided and settle what may be over, so that the store is up to date."""
         added, self._added = self._added, admissions.Additions()
-        self.has_written = True  # even where it fails: a part may be there
-        added.write(self._connection)
         due, self._due = self._due, {}
+        self.has_written = True  # even where it fails: a part may be there
+        added.log.extend(self._joiners.lines(due.keys()))
+        added.write(self._connection)
         if not due:
             return
         for incident_id, at in due.items():
             settle(self._connection, incident_id, self._rules.channels, at, self._rules.policy)
         self._acquainted.update(admissions.known_again(self._connection, due))
-
-
-def _is_as_before(known: Known, alert: Alert, at: float) -> bool:
-    """Tell whether the alert changes nothing of what is known of the incident that it joins."""
-    return (
-        known.joined_at == at
-        and not known.is_resolved
-        and alert.name in known.alertnames
-        and (alert.target is None or alert.target in known.targets)
-        and severity_rank(alert.severity) >= known.severity_rank
-    )

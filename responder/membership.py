@@ -9,8 +9,6 @@ from responder.incident import Incident, IncidentState, Known, Placement, Policy
 from responder.investigation.evidence import CauseKind
 from responder.investigation.report import Confidence
 
-_VERBS = {"flaps": "fires again", "reopened": "fires again", "joined": "joined"}
-
 
 def as_opened(incident_id: str, alert: Alert, at: float, placement: Placement) -> Known:
     """Give what is known of an incident that *placement* has just opened for *alert*."""
@@ -40,12 +38,6 @@ def as_joined(known: Known, alert: Alert, at: float, placement: Placement) -> Kn
         targets=known.targets | ({alert.target} if alert.target else frozenset()),
         flaps=known.flaps + int(placement.flaps),
     )
-
-
-def joining(alert: Alert, known: Known, placement: Placement) -> tuple[str, str]:
-    """Give the event and the text of an incident's history when *alert* joins it."""
-    event = "flaps" if placement.flaps else "reopened" if known.is_resolved else "joined"
-    return event, f"{alert.name or 'an alert'} {_VERBS[event]}: {placement.reason}"
 
 
 def uncovered(incident: Incident, examined: Incident) -> tuple[Episode, ...]:
