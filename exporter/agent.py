@@ -80,7 +80,7 @@ class JuniorAgent:
         if skip is not None:
             record.skip(skip, now=around.clock())
             return
-        question = record.questions[next(self._turn) % len(record.questions)]
+        question = record.question(next(self._turn))
         run, native = await self._watched(question, watch)
         record.budget.spend(cost_tokens(run.observation, question.text), around.wall_clock())
         record.judge(question, run.reason)

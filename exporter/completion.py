@@ -1,4 +1,4 @@
-"""Streamed chat completions: events -> what was said, when, and how it ended; pure."""
+"""Streamed completions: events -> what was said, when, and how it ended; pure."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def read_whole(body: bytes, at: float) -> Completion:
     said = Completion()
     _read(said, Event(at=at, data=body.decode("utf-8", "replace")))
     if said.reason is None and said.finish_reason is None and not said.token_times:
-        said.reason, said.detail = Reason.SCHEMA, "the answer is no chat completion"
+        said.reason, said.detail = Reason.SCHEMA, "the answer is no completion"
     return said
 
 
@@ -99,8 +99,8 @@ def _read(said: Completion, event: Event) -> None:
     if document.get("error") or document.get("object") == "error":
         said.reason, said.detail = Reason.STREAM_ERROR, "an error in a 200 answer"
         return
-    said.served_model = _text(document.get("model")) or said.served_model
-    said.fingerprint = _text(document.get("system_fingerprint")) or said.fingerprint
+    said.served_model = text_of(document.get("model")) or said.served_model
+    said.fingerprint = text_of(document.get("system_fingerprint")) or said.fingerprint
     _read_usage(said, document.get("usage"))
     choices = document.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
@@ -109,20 +109,20 @@ def _read(said: Completion, event: Event) -> None:
 
 def _read_usage(said: Completion, usage: Any) -> None:
     if isinstance(usage, dict):
-        said.prompt_tokens = _count(usage.get("prompt_tokens"), said.prompt_tokens)
-        said.output_tokens = _count(usage.get("completion_tokens"), said.output_tokens)
+        said.prompt_tokens = count_of(usage.get("prompt_tokens"), said.prompt_tokens)
+        said.output_tokens = count_of(usage.get("completion_tokens"), said.output_tokens)
 
 
 def _read_choice(said: Completion, choice: Mapping[str, Any], at: float) -> None:
-    said.finish_reason = _text(choice.get("finish_reason")) or said.finish_reason
+    said.finish_reason = text_of(choice.get("finish_reason")) or said.finish_reason
     delta = choice.get("delta")
     if not isinstance(delta, dict):
         delta = choice.get("message")
     if not isinstance(delta, dict):
-        return
+        delta = {"content": choice.get("text")}  # a prompt's completion
     answer, thinking = _content(delta.get("content"))
     # DeepSeek and older vLLM say reasoning_content, vLLM since 0.19 and OpenRouter reasoning.
-    thinking += _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
+    thinking += text_of(delta.get("reasoning_content")) or text_of(delta.get("reasoning"))
     calls = delta.get("tool_calls")
     called = len(calls) if isinstance(calls, list) else 0
     said.tool_calls += called
@@ -139,25 +139,29 @@ def _read_choice(said: Completion, choice: Mapping[str, Any], at: float) -> None
 def _content(content: Any) -> tuple[str, str]:
     """Split a delta's content into answer and thinking; Mistral sends a list of typed parts."""
     if not isinstance(content, list):
-        return _text(content), ""
+        return text_of(content), ""
     answer, thinking = "", ""
     for part in content:
         if not isinstance(part, dict):
             continue
-        answer += _text(part.get("text"))
+        answer += text_of(part.get("text"))
         inner = part.get("thinking")
         if isinstance(inner, list):
-            thinking += "".join(_text(each.get("text")) for each in inner if isinstance(each, dict))
+            thinking += "".join(
+                text_of(each.get("text")) for each in inner if isinstance(each, dict)
+            )
         else:
-            thinking += _text(inner)
+            thinking += text_of(inner)
     return answer, thinking
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a text, an empty one for what is none."""
     return value if isinstance(value, str) else ""
 
 
-def _count(value: Any, otherwise: int | None) -> int | None:
+def count_of(value: Any, otherwise: int | None) -> int | None:
+    """Return a count of tokens, or `otherwise` for what can be none."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 31:
         return value
     return otherwise

@@ -167,6 +167,20 @@ MODEL_CHANGES = Family(
     kind="counter",
     help="Times that another model answered, counted after three answers in a row.",
 )
+RETIREMENT = Family(
+    name="vigie_model_retirement_timestamp_seconds",
+    kind="gauge",
+    help="When the provider says that the model asked for will be gone; absent when it says none.",
+    labels=("model",),
+    unit="seconds",
+)
+DIALECT = Family(
+    name="vigie_target_dialect_info",
+    kind="gauge",
+    help="Always 1; the dialect of OpenAI's API that is spoken, and the fields left out because the"
+    " server refused them (learnt, where the dialect is auto).",
+    labels=("dialect", "left_out"),
+)
 NATIVE_MISSING = Family(
     name="vigie_native_metric_missing",
     kind="gauge",

@@ -7,7 +7,7 @@ import math
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import orjson
 from pydantic import AfterValidator, Field
@@ -95,7 +95,16 @@ class Canary(Settings):
             raise FaultError(Reason.WRONG_ANSWER, f"not the golden answer at {where}")
 
 
-def check_names(canaries: Iterable[Canary]) -> None:
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str:
+        """The label `canary`."""
+        ...
+
+
+def check_names(canaries: Iterable[Named]) -> None:
     """Refuse two canaries of one name; raises ValueError."""
     names = [canary.name for canary in canaries]
     for name in names:

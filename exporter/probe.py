@@ -50,7 +50,8 @@ class Question:
 
     `canary` is empty for a kind that asks but one thing; `prompt` labels the timings of a language
     model and is None elsewhere; an `optional` question under its k of n only degrades.
-    `cost_tokens` is what one run may cost.
+    `cost_tokens` is what one run may cost, `left_out` what of a request the server is known to
+    refuse.
     """
 
     canary: str = ""
@@ -60,6 +61,7 @@ class Question:
     optional: bool = False
     prompt: PromptKind | None = None
     cost_tokens: int = 0
+    left_out: frozenset[str] = frozenset()
 
 
 @runtime_checkable

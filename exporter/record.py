@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exporter import metrics
@@ -80,6 +80,8 @@ class TargetRecord:
         self._canaries: dict[str, deque[bool]] = {}
         self._model = _Model()
         self._certificate_expiry: float | None = None
+        self._retirement: float | None = None
+        self._left_out: frozenset[str] = frozenset()
         self._native_absent: Mapping[str, bool] = {}
         self._start_from_zero()
 
@@ -92,6 +94,7 @@ class TargetRecord:
         self._canaries = {name: runs for name, runs in self._canaries.items() if name in names}
         self.last, self._state, self._finished_at = None, State.UNKNOWN, now
         self._native_absent = {}
+        self._retirement, self._left_out = None, frozenset()
         self._start_from_zero()
         self.version += 1
 
@@ -110,6 +113,11 @@ class TargetRecord:
         for question in self.questions:
             kept = deque(self._canaries.get(question.canary, ()), maxlen=question.required.among)
             self._canaries[question.canary] = kept
+
+    def question(self, turn: int) -> Question:
+        """Return what is asked at a turn, without what the server is known to refuse."""
+        chosen = self.questions[turn % len(self.questions)]
+        return replace(chosen, left_out=self._left_out) if self._left_out else chosen
 
     def judge(self, question: Question, outcome_reason: object) -> None:
         """Count an answer for or against its canary; a run without an answer counts for none."""
@@ -149,13 +157,18 @@ class TargetRecord:
             self._counts[metrics.CHECK_FAILURES, result.check] += not result.passed
         if outcome.certificate_expiry_timestamp_seconds is not None:
             self._certificate_expiry = outcome.certificate_expiry_timestamp_seconds
+        seen = outcome.observation
+        self._left_out |= seen.refused_fields
+        if seen.retirement_timestamp_seconds is not None or not seen.reason:
+            self._retirement = seen.retirement_timestamp_seconds
         self._observe(outcome)
-        self._model.hear(outcome.observation)
+        self._model.hear(seen)
 
     def _observe(self, outcome: Outcome) -> None:
         seen = outcome.observation
         if outcome.reason is not Reason.INTERNAL:  # our own fault says nothing of the target
             self._histograms[metrics.DURATION, ""].observe(seen.duration_seconds)
+        self._count_tokens(seen)
         if outcome.prompt is None:
             return
         values = (
@@ -166,8 +179,11 @@ class TargetRecord:
         for family, value in zip(_PROMPT_FAMILIES, values, strict=True):
             if value is not None:
                 self._histograms[family, outcome.prompt].observe(value)
-        self._counts[metrics.TOKENS, "prompt"] += seen.prompt_tokens or 0
-        self._counts[metrics.TOKENS, "output"] += seen.output_tokens or 0
+
+    def _count_tokens(self, seen: Observation) -> None:
+        for direction, tokens in (("prompt", seen.prompt_tokens), ("output", seen.output_tokens)):
+            if tokens is not None:
+                self._counts[metrics.TOKENS, direction] += tokens
 
     def skip(self, reason: Skip, *, now: float) -> None:
         """Record a run that was not made: nothing is known, and nothing failed."""
@@ -218,6 +234,12 @@ class TargetRecord:
         if self._model.current is not None:
             add(metrics.MODEL, 1, *zip(metrics.MODEL.labels, self._model.current, strict=True))
             add(metrics.MODEL_CHANGES, self._model.changes)
+        if target.model_name:
+            add(metrics.RETIREMENT, self._retirement, ("model", target.model_name))
+        dialect = getattr(target, "dialect", None)
+        if dialect is not None:
+            learnt = (str(dialect), ",".join(sorted(self._left_out)))
+            add(metrics.DIALECT, 1, *zip(metrics.DIALECT.labels, learnt, strict=True))
         for metric, absent in self._native_absent.items():
             add(metrics.NATIVE_MISSING, absent, ("metric", metric))
         if self.budget.tokens_per_day is not None:

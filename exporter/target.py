@@ -160,7 +160,8 @@ class Observation:
     """What an exchange says in its protocol's terms; the checks read nothing else.
 
     Absent figures are None. `document` is the parsed JSON of the answer where there is one,
-    `vector` the embedding, `version` what the server calls the model's version.
+    `vector` the embedding, `version` what the server calls the model's version, `refused_fields`
+    what of the request the server named when it refused it.
     """
 
     reason: Reason | None = None
@@ -184,6 +185,8 @@ class Observation:
     chunk_gap_max_seconds: float | None = None
     stream_buffered: bool | None = None
     vector: tuple[float, ...] | None = None
+    retirement_timestamp_seconds: float | None = None
+    refused_fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

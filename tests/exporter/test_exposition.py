@@ -33,6 +33,7 @@ SEEN = Observation(
     output_tokens=5,
     served_model='m"1\\\n',
     status_code=200,
+    retirement_timestamp_seconds=1.9e9,
 )
 OUTCOME = Outcome(
     canary="alive",

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from exporter.canary import Canary
 from exporter.probes.http import Http
-from exporter.probes.openai_chat import Canary, OpenAIChat
+from exporter.probes.openai_chat import OpenAIChat
 from exporter.run import Run, perform
 from exporter.target import Reason
 from exporter.transport import HttpTransport, open_transport

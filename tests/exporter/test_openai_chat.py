@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.dialect import DIALECTS, Name, chat_request
-from exporter.probes.openai_chat import Canary, OpenAIChat, endpoint
+from exporter.canary import Canary
+from exporter.prediction import joined
+from exporter.probes.openai_chat import OpenAIChat
 from exporter.target import Chunk, Exchange, Observation, Reason, Times
 from tests.exporter.servers import DONE, delta, event, finished
 
+PATH = "v1/chat/completions"
 USAGE = event(b'{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":5}}')
 
 
@@ -114,18 +116,9 @@ def test_cut_by_the_limit_is_told_from_empty() -> None:
 )
 def test_path_is_not_doubled(given: str) -> None:
     """However much of the path the url has, the endpoint is one."""
-    assert endpoint(given) == "http://h/v1/chat/completions"
+    assert joined(given, PATH) == "http://h/v1/chat/completions"
 
 
 def test_path_before_v1_stays() -> None:
     """A gateway's prefix is kept, and so is a query."""
-    assert endpoint("http://h/openai?x=1") == "http://h/openai/v1/chat/completions?x=1"
-
-
-@pytest.mark.parametrize("name", DIALECTS)
-def test_dialect_sends_only_what_its_servers_take(name: Name) -> None:
-    """Each dialect limits the answer, and mistral gets no field that it refuses."""
-    body = chat_request(name, model="m", messages=[], max_tokens=7)
-    assert 7 in {body.get("max_tokens"), body.get("max_completion_tokens")}
-    refused = {"mistral": {"stream_options", "seed", "max_completion_tokens"}}
-    assert not refused.get(name, set()) & body.keys()
+    assert joined("http://h/openai?x=1", PATH) == "http://h/openai/v1/chat/completions?x=1"
