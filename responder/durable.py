@@ -19,6 +19,7 @@ from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
 from dbos import error as dbos_errors
 
 from responder.guard import told
+from responder.store.engine import open_engine
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,8 @@ class Engine:
         self._taking_over = 0
         self._queueing = asyncio.Lock()
         self._registered: Any = None
+        is_file = url.startswith("sqlite")
+        self._database = None if is_file else open_engine(url, connections=_THREADS)
 
     async def __aenter__(self) -> Self:
         """Open the database; briefly blocks the loop.
@@ -112,6 +115,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1) as closing:
             await loop.run_in_executor(closing, _destroy)
+        if self._database is not None:
+            self._database.dispose()
         # DBOS had made its own threads the loop's, and took them along.
         loop.set_default_executor(ThreadPoolExecutor())
 
@@ -195,6 +200,8 @@ class Engine:
             "notification_listener_polling_interval_sec": _POLL_SECONDS,
             "use_listen_notify": False,  # nothing of ours waits for a message
             "sys_db_pool_size": _THREADS,
+            # Its own connections would wait for ever for a server that is frozen.
+            "system_database_engine": self._database,
         }
 
 

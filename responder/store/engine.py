@@ -19,7 +19,7 @@ from responder.store.server import GONE_LIMITS, bound, session_options
 __all__ = ["Connection", "StoreError", "StoreUnavailableError", "open_engine", "url_of"]
 
 _BUSY_SECONDS = 2.0
-_READERS = 4
+_CONNECTIONS = 4
 _LONGEST_PROBLEM = 300
 # SQLite's own are 2 MiB and 4 MiB: with these an index that grows in many places is written out
 # half as often, and the log beside the database stays small enough for a small disk.
@@ -87,22 +87,27 @@ def workflows_url(url: str) -> str:
 
 
 def open_engine(
-    url: str, *, read_only: bool = False, answer_seconds: float = ANSWER_SECONDS
+    url: str,
+    *,
+    read_only: bool = False,
+    answer_seconds: float = ANSWER_SECONDS,
+    connections: int = _CONNECTIONS,
 ) -> Engine:
     """Open *url*; writers on SQLite take the write lock at once and sync each commit to disk.
 
-    On PostgreSQL a statement is given up when it has taken *answer_seconds*. Raises StoreError
-    when the folder cannot be made.
+    At most *connections* are open. On PostgreSQL a statement is given up when it has taken
+    *answer_seconds*. Raises StoreError when the folder cannot be made.
     """
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
     }
+    options["pool_size"] = connections
     if sa.make_url(url).get_backend_name() != "sqlite":
         return _open_postgres(url, options, answer_seconds, read_only=read_only)
     _make_folder(url)
     options["connect_args"] = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-    engine = sa.create_engine(url, pool_size=_READERS, **options)
+    engine = sa.create_engine(url, **options)
     _listen(engine, read_only=read_only)
     return engine
 
@@ -114,7 +119,6 @@ def _open_postgres(
     settings = session_options(answer_seconds, read_only=read_only)
     engine = sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
-        pool_size=_READERS,
         max_overflow=0,
         pool_timeout=_POOL_SECONDS,
         pool_pre_ping=True,

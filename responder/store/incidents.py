@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -14,7 +15,11 @@ from responder.store.engine import insert_new
 from responder.store.tables import episodes as episodes_table
 from responder.store.tables import incident_keys, incident_log, incidents, stages
 
+MOST_LINES = 500
+"""How much of a history is given at the most: what flaps for weeks has a long one."""
+
 _MOST_KNOWN = 50
+_MOST_OLDEST_LINES = 50
 _TARGET = "target:"
 
 
@@ -227,14 +232,26 @@ def log(connection: Connection, incident_id: str, entry: Entry) -> None:
     connection.execute(sa.insert(incident_log), row)
 
 
-def history(connection: Connection, incident_id: str) -> Sequence[Entry]:
-    """Give an incident's history, oldest first."""
-    query = (
-        sa.select(incident_log)
-        .where(incident_log.c.incident_id == incident_id)
-        .order_by(incident_log.c.id)
-    )
-    return [Entry(at=row.at, event=row.event, text=row.text) for row in connection.execute(query)]
+def history(connection: Connection, incident_id: str, *, most: int = MOST_LINES) -> Sequence[Entry]:
+    """Give an incident's history, oldest first; of more than *most* lines the middle is left out.
+
+    A line in its place says how many those are.
+    """
+    column = incident_log.c
+    of_incident = sa.select(incident_log).where(column.incident_id == incident_id)
+    newest = connection.execute(of_incident.order_by(column.id.desc()).limit(most + 1)).all()
+    if len(newest) <= most:
+        return [_entry(row) for row in reversed(newest)]
+    oldest = connection.execute(of_incident.order_by(column.id).limit(_MOST_OLDEST_LINES)).all()
+    kept = newest[: most - _MOST_OLDEST_LINES][::-1]
+    count = sa.select(sa.func.count()).where(column.incident_id == incident_id)
+    left_out = (connection.scalar(count) or 0) - len(oldest) - len(kept)
+    gap = Entry(at=kept[0].at, event="left out", text=f"{left_out} lines are not shown here")
+    return [*map(_entry, oldest), gap, *map(_entry, kept)]
+
+
+def _entry(row: sa.Row[Any]) -> Entry:
+    return Entry(at=row.at, event=row.event, text=row.text)
 
 
 def get(
