@@ -21,6 +21,7 @@ from exporter.instruments import Instruments
 from exporter.record import TargetRecord
 from exporter.target import State
 from exporter.transport import open_transport
+from exporter.wire import lag
 from toolkit import lifecycle, logging
 from toolkit.arguments import CommonArguments, add_common, common
 from toolkit.settings import ConfigError
@@ -154,6 +155,7 @@ async def _run(arguments: CommonArguments, environ: Mapping[str, str]) -> int:
             one_at_a_time=asyncio.Lock(),
         )
         await program.load()
+        supervisor.spawn("loop lag", lag.measure, instruments.loop_lag.observe)
         supervisor.spawn("reload on SIGHUP", lifecycle.each_hangup, program.load)
         app = web.build(fleet, around, settings, program.load)
         async with serve(app, arguments.listen_addresses, settings) as addresses:

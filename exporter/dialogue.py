@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from exporter.access import Tls
 from exporter.address import ForbiddenAddressError, refuse_forbidden
 from exporter.pattern import SEARCHED_CHARACTERS, PatternText, compiled
-from exporter.target import Chunk, Exchange, Reason, Times, Tls
+from exporter.target import Chunk, Exchange, Reason, Times
 from exporter.transport import Request
 from toolkit.settings import Settings
 

@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Collection, Mapping
 
+from exporter.access import Auth
 from exporter.headers import confidential, revealed
-from exporter.target import Auth, Target
+from exporter.target import Target
 from toolkit.secrets import Secret, SecretError
 
 EXCERPT_CHARACTERS = 500

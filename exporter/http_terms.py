@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
+from exporter.access import Auth, Basic
 from exporter.address import literal
 from exporter.headers import confidential, revealed
-from exporter.target import Auth, Exchange, Reason, Target
+from exporter.target import Exchange, Reason, Target
 from exporter.transport import Request
 from toolkit.secrets import Secret
 
@@ -45,6 +46,9 @@ def request_of(  # noqa: PLR0913 - each is a field of Request
         follow_redirects=follow_redirects,
         named=may | named_addresses(target.allow_targets),
         heard=heard,
+        keep=target.keep,
+        proxy=target.proxy.url if target.proxy else None,
+        proxy_authorization=_proxy_authorization(target),
     )
 
 
@@ -63,8 +67,17 @@ def authorization(auth: Auth | None) -> dict[str, str]:
         return {"Authorization": f"Bearer {auth.bearer.reveal()}"}
     if auth.basic is None:
         return {}
-    pair = f"{auth.basic.username}:{auth.basic.password.reveal()}"
-    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return {"Authorization": _basic(auth.basic)}
+
+
+def _proxy_authorization(target: Target) -> str | None:
+    auth = target.proxy.auth if target.proxy else None
+    return None if auth is None else _basic(auth)
+
+
+def _basic(basic: Basic) -> str:
+    pair = f"{basic.username}:{basic.password.reveal()}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
 
 
 def refusal(exchange: Exchange, valid_status: Collection[int] = ()) -> tuple[Reason, str] | None:

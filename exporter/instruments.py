@@ -46,6 +46,12 @@ class Instruments:
             buckets=_LATENESS_BUCKETS,
             registry=registry,
         )
+        self.loop_lag = prometheus_client.Histogram(
+            "vigie_exporter_loop_lag_seconds",
+            "How late the event loop's timers are, which times over TLS may be wrong by.",
+            buckets=_LATENESS_BUCKETS,
+            registry=registry,
+        )
         self.dropped = prometheus_client.Counter(
             "vigie_exporter_runs_dropped_total",
             "Planned runs left out because the one before had not ended.",

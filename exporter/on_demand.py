@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from exporter.access import url_of
 from exporter.excerpt import clean, mask, secrets_of
 from exporter.exposition import header, render_samples
 from exporter.metrics import Family, Sample
 from exporter.probe import Question, probe_of
 from exporter.run import Run, perform
-from exporter.target import State, Target, url_of
+from exporter.target import State, Target
 from exporter.transport import Transport
 from exporter.verdict import ANSWER_REASONS, Seen, decide
 

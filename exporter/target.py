@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
+from exporter.access import CONTROL, Auth, Proxy, Tls, Url
 from exporter.native.names import Server
-from toolkit.secrets import Secret
-from toolkit.settings import ConfigPath, Duration, Settings
+from toolkit.settings import Duration, Settings
 
 DEFAULT_RESPONSE_LIMIT_BYTES = 1 << 20
 DEFAULT_INTERVAL_SECONDS = 30.0
@@ -22,7 +22,6 @@ DEFAULT_TIMEOUT_SECONDS = 10.0
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}")
 _LABEL = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Reason(StrEnum):
@@ -129,6 +128,9 @@ class Exchange:
 
     `failure` is the transport's own (dns to too_large); a bad status is not one. `complete` says
     that the response ended as its framing promised or where the listener had heard enough.
+    `reused` says that a kept connection carried it. Of a stream, `merged_reads` counts the reads
+    that brought several events, which share one time, and `clock_stepped` says that the wall clock
+    jumped meanwhile, so that the kernel's times were dropped for those of the reads.
     `nonce` is what the request was marked with where the answer must repeat it, and `earlier` the
     exchanges of the same run that this one was built from; kinds set both, no transport does.
     """
@@ -141,6 +143,9 @@ class Exchange:
     detail: str = ""
     complete: bool = False
     certificate_expiry_timestamp_seconds: float | None = None
+    reused: bool = False
+    merged_reads: int = 0
+    clock_stepped: bool = False
     nonce: str = ""
     earlier: tuple[Exchange, ...] = ()
 
@@ -236,30 +241,6 @@ def _check_name(value: str) -> str:
     return value
 
 
-def url_of(value: str) -> str:
-    """Return an http or https address as it is; ValueError says what is wrong with it."""
-    if _CONTROL.search(value) or " " in value:
-        raise ValueError("has spaces or control characters; percent-encode them")
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"}:
-        raise ValueError("not an http address; write http://host or https://host")
-    if not parts.hostname:
-        raise ValueError("names no host; write http://host or https://host")
-    _check_port(parts)
-    if "@" in parts.netloc:
-        raise ValueError("holds credentials; move them to `auth`")
-    if parts.fragment:
-        raise ValueError("has a fragment, which no server is sent; remove the part after #")
-    return value
-
-
-def _check_port(parts: SplitResult) -> None:
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("the port is no number up to 65535; correct it") from None
-
-
 def _check_labels(value: Mapping[str, str]) -> Mapping[str, str]:
     if len(value) > 20:
         raise ValueError(f"{len(value)} labels; at most 20 are allowed")
@@ -268,7 +249,7 @@ def _check_labels(value: Mapping[str, str]) -> Mapping[str, str]:
             raise ValueError(
                 f"{name!r} is not a label name; use letters, digits and _, beginning with a letter"
             )
-        if len(text) > 200 or _CONTROL.search(text):
+        if len(text) > 200 or CONTROL.search(text):
             raise ValueError(
                 f"the value of {name!r} is too long or has control characters;"
                 " use at most 200 plain characters"
@@ -297,37 +278,9 @@ def between(least: int, most: int) -> AfterValidator:
 
 
 Name = Annotated[str, AfterValidator(_check_name)]
-Url = Annotated[str, AfterValidator(url_of)]
 Labels = Annotated[Mapping[str, str], AfterValidator(_check_labels)]
 Interval = Annotated[Duration, _at_least(0.1, "100ms")]
 Timeout = Annotated[Duration, _at_least(0.01, "10ms")]
-
-
-class Basic(Settings):
-    """A user and password, sent as RFC 7617 says."""
-
-    username: str = Field(min_length=1, max_length=200, description="the user")
-    password: Secret = Field(description="the password")
-
-
-class Auth(Settings):
-    """How the endpoint knows us: exactly one of these."""
-
-    bearer: Secret | None = Field(None, description="a token, sent as Authorization: Bearer")
-    basic: Basic | None = Field(None, description="a user and password")
-
-    @model_validator(mode="after")
-    def _one(self) -> Auth:
-        if (self.bearer is None) == (self.basic is None):
-            raise ValueError("exactly one way is needed; give bearer or basic")
-        return self
-
-
-class Tls(Settings):
-    """How the endpoint's certificate is verified."""
-
-    ca_file: ConfigPath | None = Field(None, description="PEM certificates to trust")
-    server_name: str | None = Field(None, description="name to ask for and to verify")
 
 
 class Native(Settings):
@@ -358,6 +311,8 @@ class Target(Settings):
     labels: Labels = Field(default_factory=dict, description="on target_info, as label_<name>")
     auth: Auth | None = Field(None, description="credentials")
     tls: Tls | None = Field(None, description="certificate verification")
+    proxy: Proxy | None = Field(None, description="the way there, where it is not direct")
+    keep: bool = Field(False, description="use one connection for many runs")
     native: Native | None = Field(None, description="the model server's own metrics")
     budget: Budget | None = Field(None, description="limits of what runs cost")
     response_limit_bytes: Annotated[int, between(1 << 10, 1 << 26)] = Field(

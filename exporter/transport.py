@@ -1,33 +1,40 @@
 """The measuring instrument: one exchange over HTTP, with phase and chunk times.
 
-Everything else knows the contract only; this implementation drives aiohttp's client.
+Everything else knows the contract only; the parts are in `wire`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import time
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from types import MappingProxyType, SimpleNamespace
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Protocol
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
-
+from exporter.access import Tls
 from exporter.address import ForbiddenAddressError, refuse_forbidden
-from exporter.target import Chunk, Exchange, Reason, Times, Tls
-from toolkit.arguments import version
-
-_MOST_REDIRECTS = 5
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+from exporter.target import Chunk, Exchange, Reason, Times
+from exporter.wire import kernel
+from exporter.wire.dial import dial
+from exporter.wire.failure import FailedError
+from exporter.wire.link import Link
+from exporter.wire.message import message
+from exporter.wire.place import Endpoint, Place, place_of, resolve
+from exporter.wire.pool import IDLE_SECONDS, Pool
+from exporter.wire.receive import Receiver
+from exporter.wire.redirect import (
+    MOST_REDIRECTS,
+    REDIRECTS,
+    destination,
+    keeps_method,
+    without,
+)
+from exporter.wire.response import HEAD_LIMIT_BYTES, Response
+from exporter.wire.tls import context_of, expiry_of
+from exporter.wire.watch import Watcher
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +43,11 @@ class Request:
 
     `heard` is given each piece of the body and says whether nothing further matters.
     `private` names the headers, in small letters, that no other origin is sent.
-    `stall_seconds` bounds the wait between two pieces; `named` holds the addresses that the
-    configuration itself names, and are not refused; `instead` makes an exchange that is not HTTP.
+    `stall_seconds` bounds the wait between two pieces, `connect_seconds` the time until connected,
+    TLS included; `named` holds the addresses that the configuration itself names, and that are
+    therefore not refused. `keep` uses a connection again and leaves it open. `proxy` is an http
+    address, `proxy_authorization` the header's value that only it is sent. `instead` makes the
+    exchange where it is not HTTP, and is held to the same contract; it is given the clock.
     """
 
     method: str
@@ -48,10 +58,14 @@ class Request:
     private: frozenset[str] = frozenset({"authorization"})
     body: bytes = b""
     stall_seconds: float | None = None
+    connect_seconds: float | None = None
     tls: Tls | None = None
     follow_redirects: bool = False
     named: frozenset[str] = frozenset()
     heard: Callable[[bytes], bool] | None = None
+    keep: bool = False
+    proxy: str | None = None
+    proxy_authorization: str | None = field(default=None, repr=False)
     instead: Callable[[Request, Callable[[], float]], Awaitable[Exchange]] | None = None
 
 
@@ -66,278 +80,272 @@ class Transport(Protocol):
         ...
 
 
-class _FailedError(Exception):
-    """Ends an exchange with a reason."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-
 @dataclass(kw_only=True, slots=True)
 class _Seen:
     """What one exchange has come to so far; the only thing here that changes."""
 
-    named: frozenset[str]
-    has_body: bool
     times: dict[str, float]
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    chunks: list[Chunk] = field(default_factory=list)
-    complete: bool = False
-    tls: ssl.SSLObject | None = None
+    response: Response | None = None
+    offset: kernel.Offset | None = None
+    expiry: float | None = None
+    reused: bool = False
 
-    def begin_hop(self, *, has_body: bool) -> None:
+    def begin_hop(self) -> None:
         """Forget the hop before, all but the beginning."""
-        self.has_body = has_body
         self.times = {"begin": self.times["begin"]}
-        self.status, self.headers, self.chunks, self.complete = None, {}, [], False
+        self.response, self.reused = None, False
 
-    def finished(self, end: float, failure: Reason | None, detail: str) -> Exchange:
-        """Freeze what was seen."""
-        last = self.chunks[-1].at if self.chunks and self.complete else end
+    def finished(self, clock: Callable[[], float], failure: Reason | None, detail: str) -> Exchange:
+        """Freeze what was seen, the kernel's times converted."""
+        end, times = clock(), self.times
+        begin = times["begin"]
+        if self.response is None:
+            return Exchange(
+                times=Times(end=end, **times),
+                failure=failure,
+                detail=detail,
+                certificate_expiry_timestamp_seconds=self.expiry,
+                reused=self.reused,
+            )
+        response = self.response
+        chunks, clock_stepped = self._chunks(response, clock)
+        complete = failure is None and response.done
+        if chunks and complete:
+            end = max(chunks[-1].at, begin, times.get("first_byte", begin))
         return Exchange(
-            times=Times(end=max(last, self.times["begin"]), **self.times),
-            status=self.status,
-            headers=MappingProxyType(dict(self.headers)),
-            chunks=tuple(self.chunks),
+            times=Times(end=end, **times),
+            status=response.status,
+            headers=MappingProxyType(response.headers),
+            chunks=chunks,
             failure=failure,
             detail=detail,
-            complete=self.complete and failure is None,
-            certificate_expiry_timestamp_seconds=self._expiry(),
+            complete=complete,
+            certificate_expiry_timestamp_seconds=self.expiry,
+            reused=self.reused,
+            merged_reads=response.merged_reads,
+            clock_stepped=clock_stepped,
         )
 
-    def _expiry(self) -> float | None:
-        try:
-            certificate = self.tls.getpeercert() if self.tls else None
-        except ValueError:  # the handshake was not finished
-            return None
-        not_after = (certificate or {}).get("notAfter")
-        return float(ssl.cert_time_to_seconds(str(not_after))) if not_after else None
+    def _chunks(
+        self, response: Response, clock: Callable[[], float]
+    ) -> tuple[tuple[Chunk, ...], bool]:
+        before = self.offset
+        after = None if before is None else kernel.sample(clock)
+        clock_stepped = before is not None and after is not None and kernel.stepped(before, after)
+        begin = self.times["begin"]
 
+        def moment(at: float, stamp: float | None) -> float:
+            if stamp is None or before is None or after is None or clock_stepped:
+                return at
+            return max(begin, kernel.monotonic(stamp, before, after, latest=at))
 
-_current: ContextVar[_Seen] = ContextVar("_current")
-
-
-class _Context(ssl.SSLContext):
-    """Tells when a handshake begins: aiohttp reports connection and handshake as one span."""
-
-    clock: Callable[[], float]
-
-    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
-        seen = _current.get()
-        seen.times["connect_end"] = seen.times["tls_begin"] = self.clock()
-        seen.tls = super().wrap_bio(*args, **options)
-        return seen.tls
-
-
-class _Resolver(AbstractResolver):
-    """Resolves with the system's resolver and refuses what no probe may reach."""
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        for *_, place in found:
-            refuse_forbidden(host, str(place[0]), named=_current.get().named)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(place[0]),
-                port=port,
-                family=kind,
-                proto=protocol,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for kind, _, protocol, _, place in found
-        ]
-
-    async def close(self) -> None:
-        """Hold nothing, close nothing."""
-
-
-def _tracing(clock: Callable[[], float]) -> aiohttp.TraceConfig:
-    def stamp(*names: str) -> Callable[[Any, SimpleNamespace, Any], Any]:
-        async def note(_session: Any, _context: SimpleNamespace, _params: Any) -> None:
-            times = _current.get().times
-            now = clock()
-            times.update(dict.fromkeys(names, now))
-
-        return note
-
-    async def connected(_session: Any, _context: SimpleNamespace, _params: Any) -> None:
-        times = _current.get().times
-        times["tls_end" if "tls_begin" in times else "connect_end"] = clock()
-
-    async def headed(session: Any, context: SimpleNamespace, params: Any) -> None:
-        if not _current.get().has_body:
-            await stamp("written")(session, context, params)
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_create_start.append(stamp("connect_begin"))
-    config.on_dns_resolvehost_start.append(stamp("resolve_begin"))
-    config.on_dns_resolvehost_end.append(stamp("resolve_end", "connect_begin"))
-    config.on_connection_create_end.append(connected)
-    config.on_request_headers_sent.append(headed)
-    config.on_request_chunk_sent.append(stamp("written"))
-    return config
+        if response.head_at is not None:
+            self.times["first_byte"] = moment(*response.head_at)
+        chunks = tuple(Chunk(at=moment(at, stamp), data=data) for at, stamp, data in response.reads)
+        return chunks, clock_stepped
 
 
 class HttpTransport:
-    """The Transport over aiohttp's client: a new connection for each exchange, no retries."""
+    """The Transport over sockets of our own; it repeats nothing.
 
-    def __init__(self, session: aiohttp.ClientSession, clock: Callable[[], float]) -> None:
-        self._session = session
+    A kept connection that the far end has closed is replaced by a new one, but only as long as
+    nothing was written to it; one that is lost after that is a failure.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._context = lru_cache(maxsize=64)(self._make_context)
+        self._loop = asyncio.get_running_loop()
+        self._watcher = Watcher(self._loop)
+        self._pool = Pool(clock)
+        self._stamping = kernel.keep_stamping()
+        self._sweeping = self._loop.call_later(IDLE_SECONDS / 4, self._sweep)
+
+    def _sweep(self) -> None:
+        self._pool.sweep()
+        self._sweeping = self._loop.call_later(IDLE_SECONDS / 4, self._sweep)
+
+    def close(self) -> None:
+        """Close the kept connections; exchanges under way are the caller's to cancel first."""
+        self._sweeping.cancel()
+        self._pool.close()
+        self._watcher.close()
+        self._stamping.close()
 
     async def exchange(self, request: Request) -> Exchange:
         """Make the exchange within the request's timeout."""
         if request.instead is not None:
             return await request.instead(request, self._clock)
-        seen = _Seen(
-            named=request.named, has_body=bool(request.body), times={"begin": self._clock()}
-        )
-        token = _current.set(seen)
+        self._watcher.look()
+        seen = _Seen(times={"begin": self._clock()})
         failure: Reason | None = None
         detail = ""
         try:
             async with asyncio.timeout(request.timeout_seconds):
                 await self._follow(request, seen)
-        except _FailedError as error:
+        except FailedError as error:
             failure, detail = error.reason, error.detail
         except TimeoutError:
             failure, detail = _late(seen, request.timeout_seconds)
-        except (aiohttp.ClientError, ForbiddenAddressError, OSError, ValueError) as error:
+        except (ForbiddenAddressError, OSError, ValueError) as error:
             failure, detail = _explain(error, seen)
-        finally:
-            _current.reset(token)
-        return seen.finished(self._clock(), failure, detail)
+        self._watcher.look()
+        return seen.finished(self._clock, failure, detail)
 
     async def _follow(self, request: Request, seen: _Seen) -> None:
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(MOST_REDIRECTS + 1):
             location = await self._hop(request, seen)
             if location is None or not request.follow_redirects:
                 return
-            request = _redirected(request, seen.status or 0, location)
-            seen.begin_hop(has_body=bool(request.body))
-        raise _FailedError(Reason.REDIRECT, f"more than {_MOST_REDIRECTS} redirects")
+            status = seen.response.status if seen.response else None
+            request = _redirected(request, status or 0, location)
+            seen.begin_hop()
+        raise FailedError(Reason.REDIRECT, f"more than {MOST_REDIRECTS} redirects")
 
     async def _hop(self, request: Request, seen: _Seen) -> str | None:
         """Make one request; return where it was redirected to, if anywhere."""
-        url = URL(request.url)
-        refuse_forbidden(url.host or "", url.host or "", named=request.named)
-        secure = url.scheme == "https"
-        response = await self._session.request(
-            request.method,
-            url,
-            headers=request.headers,
-            data=request.body or None,
-            allow_redirects=False,
-            ssl=self._context(request.tls, _changed(request.tls)) if secure else True,
-            server_hostname=request.tls.server_name if request.tls else None,
-        )
+        place = place_of(request.url)
+        if place.endpoint is not None:
+            refuse_forbidden(place.host, place.host, named=request.named)
+        key = _key(request, place) if request.keep else None
+        link = None if key is None else self._pool.take(key)
+        seen.reused = link is not None
+        if link is None:
+            link = await self._open(request, place, seen)
+        reusable = False
         try:
-            seen.times["first_byte"] = self._clock()
-            seen.status = response.status
-            seen.headers = {name.lower(): value for name, value in response.headers.items()}
-            await self._read(request, response, seen)
+            if link.tls is not None:
+                seen.expiry = expiry_of(link.tls)
+            response = await self._ask(request, place, link, seen)
+            reusable = response.reusable and key is not None
         finally:
-            response.close()
-        return seen.headers.get("location") if response.status in _REDIRECTS else None
-
-    async def _read(self, request: Request, response: aiohttp.ClientResponse, seen: _Seen) -> None:
-        decode = _decoder(seen.headers.get("content-encoding", ""), request.limit_bytes)
-        raw_bytes = 0
-        while data := await _next(response, request.stall_seconds if seen.chunks else None):
-            at = self._clock()
-            raw_bytes += len(data)
-            decoded = decode(data)
-            if raw_bytes > request.limit_bytes or decoded is None:
-                raise _FailedError(
-                    Reason.TOO_LARGE, f"the answer is over {request.limit_bytes} bytes"
-                )
-            if decoded:
-                seen.chunks.append(Chunk(at=at, data=decoded))
-            if request.heard is not None and request.heard(decoded):
-                break
-        seen.complete = True
-
-    def _make_context(self, tls: Tls | None, _ca_file_changed: int) -> ssl.SSLContext:
-        """Make the TLS context of some settings; kept until the CA file changes."""
-        context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-        context.clock = self._clock
-        try:
-            if tls is not None and tls.ca_file is not None:
-                context.load_verify_locations(cafile=tls.ca_file)
+            if reusable:
+                self._pool.give(key, link)
             else:
-                context.load_default_certs()
-        except OSError as error:
-            raise _FailedError(
-                Reason.INTERNAL, f"tls.ca_file cannot be read ({error.strerror})"
-            ) from error
-        return context
+                link.close()
+        return response.headers.get("location") if response.status in REDIRECTS else None
 
-
-def _changed(tls: Tls | None) -> int:
-    if tls is None or tls.ca_file is None:
-        return 0
-    try:
-        return tls.ca_file.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-async def _next(response: aiohttp.ClientResponse, stall_seconds: float | None) -> bytes:
-    try:
-        async with asyncio.timeout(stall_seconds) as waiting:
-            return await response.content.readany()
-    except TimeoutError:
-        if not waiting.expired():
-            raise
-        raise _FailedError(Reason.STALL, f"nothing came for {stall_seconds:g} s") from None
-
-
-def _decoder(encoding: str, limit_bytes: int) -> Callable[[bytes], bytes | None]:
-    """Return what undoes a content encoding; it gives None for what grows over the limit."""
-    if encoding.strip().lower() in {"", "identity"}:
-        return lambda data: data
-    if encoding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
-        raise _FailedError(Reason.PROTOCOL, "a content encoding that was not asked for")
-    engine = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    left_bytes = limit_bytes
-
-    def decode(data: bytes) -> bytes | None:
-        nonlocal left_bytes
+    async def _open(self, request: Request, place: Place, seen: _Seen) -> Link:
+        if request.connect_seconds is None:
+            return await self._connect(request, place, seen)
         try:
-            text = engine.decompress(data, left_bytes + 1)
-        except zlib.error:
-            raise _FailedError(Reason.PROTOCOL, "the compressed body is damaged") from None
-        left_bytes -= len(text)
-        return text if left_bytes >= 0 else None
+            async with asyncio.timeout(request.connect_seconds) as waiting:
+                return await self._connect(request, place, seen)
+        except TimeoutError:
+            if not waiting.expired():
+                raise
+            raise FailedError(
+                Reason.TIMEOUT_CONNECT, f"not connected after {request.connect_seconds:g} s"
+            ) from None
 
-    return decode
+    async def _connect(self, request: Request, place: Place, seen: _Seen) -> Link:
+        times, clock = seen.times, self._clock
+        # Before anything is connected, so that unreadable files are no fault of the endpoint.
+        context = context_of(request.tls) if place.secure else None
+        near = place if request.proxy is None else place_of(request.proxy)
+        endpoints = await self._endpoints(request, near, seen)
+        times["connect_begin"] = clock()
+        link = await dial(self._watcher, clock, endpoints)
+        times["connect_end"] = clock()
+        try:
+            if context is not None:
+                if request.proxy is not None:
+                    await self._tunnel(request, place, link)
+                    times["connect_end"] = clock()
+                await self._secure(request, place, link, context, seen)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    async def _endpoints(self, request: Request, near: Place, seen: _Seen) -> tuple[Endpoint, ...]:
+        if near.endpoint is not None:
+            return (near.endpoint,)
+        seen.times["resolve_begin"] = self._clock()
+        found = await resolve(near, request.named)
+        seen.times["resolve_end"] = self._clock()
+        return found
+
+    async def _secure(
+        self, request: Request, place: Place, link: Link, context: ssl.SSLContext, seen: _Seen
+    ) -> None:
+        seen.times["tls_begin"] = self._clock()
+        name = (request.tls.server_name if request.tls else None) or place.host
+        try:
+            await link.handshake(context, name)
+        except OSError:
+            raise FailedError(Reason.TLS, "the TLS handshake failed") from None
+        seen.times["tls_end"] = self._clock()
+
+    async def _tunnel(self, request: Request, place: Place, link: Link) -> None:
+        """Have the proxy connect us (RFC 9110, section 9.3.6)."""
+        authority = place.authority
+        if ":" not in authority.rpartition("]")[2]:
+            authority = f"{authority}:{place.port}"
+        response = Response(method="HEAD", limit_bytes=HEAD_LIMIT_BYTES, heard=None)
+        receiver = Receiver(response, self._clock, None)
+        link.listen(receiver.take)
+        text = message("CONNECT", authority, authority, _for_proxy(request), b"", keep=True)
+        try:
+            await link.send(text)
+            await receiver.wait()
+        finally:
+            receiver.close()
+            link.mute()
+        if response.status != 200:
+            raise FailedError(
+                Reason.CONNECT, f"the proxy refused the connection (status {response.status})"
+            )
+
+    async def _ask(self, request: Request, place: Place, link: Link, seen: _Seen) -> Response:
+        clock = self._clock
+        response = Response(
+            method=request.method, limit_bytes=request.limit_bytes, heard=request.heard
+        )
+        target, headers = place.path, request.headers
+        if request.proxy is not None and not place.secure:
+            target, headers = place.url, {**headers, **_for_proxy(request)}
+        text = message(
+            request.method, target, place.authority, headers, request.body, keep=request.keep
+        )
+        if request.heard is not None:
+            link.stamp()
+            seen.offset = seen.offset or kernel.sample(clock)
+        seen.response = response
+        receiver = Receiver(response, clock, request.stall_seconds)
+        link.listen(receiver.take)
+        try:
+            await link.send(text)
+            seen.times["written"] = clock()
+            self._watcher.look()
+            await receiver.wait()
+        finally:
+            receiver.close()
+        return response
+
+
+def _key(request: Request, place: Place) -> Hashable:
+    """Return what a kept connection must have in common with the request."""
+    context = context_of(request.tls) if place.secure else None
+    name = request.tls.server_name if request.tls else None
+    proxy = (request.proxy, request.proxy_authorization)
+    return (place.secure, place.host, place.port, context, name, proxy, request.named)
+
+
+def _for_proxy(request: Request) -> dict[str, str]:
+    if request.proxy_authorization is None:
+        return {}
+    return {"Proxy-Authorization": request.proxy_authorization}
 
 
 def _redirected(request: Request, status: int, location: str) -> Request:
-    before = URL(request.url)
-    try:
-        after = before.join(URL(location))
-    except ValueError:
-        raise _FailedError(Reason.REDIRECT, "the redirect goes to no address") from None
-    if after.scheme not in {"http", "https"} or not after.host:
-        raise _FailedError(Reason.REDIRECT, "the redirect goes to another scheme")
-    if before.scheme == "https" and after.scheme == "http":
-        raise _FailedError(Reason.REDIRECT, "the redirect leaves https")
-    headers = dict(request.headers)
-    if after.origin() != before.origin():
-        headers = {k: v for k, v in headers.items() if k.lower() not in request.private}
-    kept = status in {307, 308} or request.method in {"GET", "HEAD"}
+    url, other_origin = destination(request.url, location)
+    headers = request.headers
+    if other_origin:
+        headers = without(headers, request.private)
+    kept = keeps_method(status, request.method)
     return replace(
         request,
-        url=str(after),
+        url=url,
         headers=headers,
         method=request.method if kept else "GET",
         body=request.body if kept else b"",
@@ -350,32 +358,13 @@ def _late(seen: _Seen, timeout_seconds: float) -> tuple[Reason, str]:
     return Reason.TIMEOUT_CONNECT, f"not connected after {timeout_seconds:g} s"
 
 
-# In this order, since some are kinds of others. The texts are ours: the library's may quote the
-# far end. None as the reason: it depends on how far the exchange had come.
-_EXPLAINED: tuple[tuple[type[Exception], Reason | None, str], ...] = (
-    (aiohttp.InvalidURL, Reason.FORBIDDEN, "the address is not written in its usual form"),
-    (aiohttp.ClientConnectorDNSError, Reason.DNS, "the name does not resolve"),
-    (aiohttp.ClientSSLError, Reason.TLS, "the TLS handshake failed"),
-    (ssl.SSLError, Reason.TLS, "the TLS handshake failed"),
-    (aiohttp.ClientConnectorError, Reason.CONNECT, "not connected"),
-    (aiohttp.ClientPayloadError, Reason.PROTOCOL, "the body ended before its length"),
-    (aiohttp.ServerDisconnectedError, Reason.PROTOCOL, "closed before an answer"),
-    (aiohttp.ClientResponseError, Reason.PROTOCOL, "the answer is not HTTP"),
-    (OSError, None, "the connection was reset"),
-)
-
-
 def _explain(error: Exception, seen: _Seen) -> tuple[Reason, str]:
-    """Name what went wrong."""
+    """Name what went wrong; the texts are ours, since a library's may quote the far end."""
     if isinstance(error, ForbiddenAddressError):
         return Reason.FORBIDDEN, str(error)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        why = getattr(error.certificate_error, "verify_message", "") or "not valid"
-        return Reason.TLS, f"certificate: {why}"
-    for kind, reason, detail in _EXPLAINED:
-        if isinstance(error, kind):
-            lost = Reason.PROTOCOL if "written" in seen.times else Reason.CONNECT
-            return reason or lost, detail
+    if isinstance(error, OSError):
+        lost = Reason.PROTOCOL if "written" in seen.times else Reason.CONNECT
+        return lost, "the connection was reset"
     return Reason.INTERNAL, f"the request could not be made ({type(error).__name__})"
 
 
@@ -384,16 +373,8 @@ async def open_transport(
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[HttpTransport]:
     """Open the transport that a process shares; closing it closes its connections."""
-    connector = aiohttp.TCPConnector(
-        limit=0, force_close=True, use_dns_cache=False, resolver=_Resolver()
-    )
-    async with aiohttp.ClientSession(
-        connector=connector,
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": f"vigie-exporter/{version()}", "Accept-Encoding": "identity"},
-        timeout=aiohttp.ClientTimeout(total=None),
-        trace_configs=[_tracing(clock)],
-        trust_env=False,
-    ) as session:
-        yield HttpTransport(session, clock)
+    transport = HttpTransport(clock)
+    try:
+        yield transport
+    finally:
+        transport.close()

@@ -9,11 +9,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
+from exporter.access import url_of
 from exporter.check import CheckField
 from exporter.dialogue import Dialogue, Step, unmet
 from exporter.http_terms import request_of
 from exporter.probe import Question, probes
-from exporter.target import Exchange, Observation, Reason, Target, url_of
+from exporter.target import Exchange, Observation, Reason, Target
 from exporter.transport import Request, Transport
 
 _PLAIN = {"tcp": "http", "tls": "https"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.access import Auth, Basic
 from exporter.excerpt import EXCERPT_CHARACTERS, clean, excerpt, secrets_of
 from exporter.probes.http import Http
-from exporter.target import Auth, Basic
 from toolkit.secrets import Secret
 
 SECRET = "t0ken-value"

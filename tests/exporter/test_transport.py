@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from exporter.access import Auth, Tls
 from exporter.address import is_forbidden, literal
 from exporter.http_terms import retry_after_seconds
 from exporter.probes.http import Http
 from exporter.run import perform
-from exporter.target import Auth, Exchange, Reason, Times, Tls
+from exporter.target import Exchange, Reason, Times
 from exporter.transport import Request, open_transport
 from tests.exporter.servers import OK, request_of, says, serving
 from tests.toolkit.authority import Authority

@@ -12,9 +12,10 @@ import pytest
 from pydantic import ValidationError
 
 import exporter.checks  # noqa: F401 - registers the checks
+from exporter.access import Tls
 from exporter.probes.tcp import Tcp
 from exporter.run import Run, perform
-from exporter.target import Reason, Tls
+from exporter.target import Reason
 from exporter.transport import open_transport
 from tests.exporter.servers import Behaviour, serving, silent
 from tests.toolkit.authority import Authority

@@ -1,0 +1,1 @@
+"""The measuring instrument's parts: sockets, TLS, names, parsing, and when bytes came."""

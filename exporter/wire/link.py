@@ -1,0 +1,253 @@
+"""One connection: a raw socket that the loop watches, TLS in memory on top where it is wanted.
+
+The socket stays ours, so that recvmsg can tell when the kernel received what a read brought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+
+from exporter.wire.kernel import ANCILLARY_BYTES, ask_for_stamps, stamp_of
+from exporter.wire.place import Endpoint
+from exporter.wire.tls import handshake_failure
+from exporter.wire.watch import READABLE, WRITABLE, Watcher
+
+_READ_BYTES = 1 << 16
+
+Take = Callable[[bytes, float, float | None], None]
+"""Is given what a read brought (empty at the end), when, and when the kernel received it."""
+
+
+class Link:
+    """A connection; every method may raise OSError for what the far end does."""
+
+    __slots__ = (
+        "_clock",
+        "_descriptor",
+        "_events",
+        "_incoming",
+        "_loop",
+        "_outgoing",
+        "_socket",
+        "_stamped",
+        "_take",
+        "_waiter",
+        "_watcher",
+        "closed",
+        "idle_since",
+        "tls",
+    )
+
+    def __init__(self, watcher: Watcher, clock: Callable[[], float]) -> None:
+        self._watcher = watcher
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._socket: socket.socket | None = None
+        self._descriptor = -1
+        self._events = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._take: Take | None = None
+        self._stamped = False
+        self._incoming: ssl.MemoryBIO | None = None
+        self._outgoing: ssl.MemoryBIO | None = None
+        self.tls: ssl.SSLObject | None = None
+        self.closed = False
+        self.idle_since = 0.0
+
+    async def connect(self, endpoint: Endpoint) -> None:
+        """Connect, and watch the socket from then on."""
+        sock = self._socket = socket.socket(
+            endpoint.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        )
+        self._descriptor = sock.fileno()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        error = sock.connect_ex(endpoint.address)
+        if error not in {0, 115}:  # EINPROGRESS
+            raise OSError(error, os.strerror(error))
+        while error and not self._is_connected(sock):
+            await self._wait(WRITABLE)
+            failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if failed:
+                raise OSError(failed, os.strerror(failed))
+
+    @staticmethod
+    def _is_connected(sock: socket.socket) -> bool:
+        try:
+            sock.getpeername()
+        except OSError:
+            return False
+        return True
+
+    async def handshake(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Make the TLS handshake; raises FailedError (tls)."""
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self.tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=server_name
+        )
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                await self._fill(self._incoming)
+            except ssl.SSLError as error:
+                with suppress(OSError):
+                    await self._flush()  # the alert
+                raise handshake_failure(error) from None
+            else:
+                await self._flush()
+                return
+
+    async def _fill(self, incoming: ssl.MemoryBIO) -> None:
+        assert self._socket is not None  # noqa: S101 - connected before any handshake
+        while True:
+            try:
+                data = self._socket.recv(_READ_BYTES)
+            except (BlockingIOError, InterruptedError):
+                await self._wait(READABLE)
+            else:
+                incoming.write(data) if data else incoming.write_eof()
+                return
+
+    async def _flush(self) -> None:
+        if self._outgoing is not None and (data := self._outgoing.read()):
+            await self._send(data)
+
+    def stamp(self) -> None:
+        """Have the kernel's receive times from now on, where it gives any."""
+        assert self._socket is not None  # noqa: S101 - connected
+        self._stamped = self._stamped or ask_for_stamps(self._socket)
+
+    def listen(self, take: Take) -> None:
+        """Give *take* all that is read from now on; what it raises, it has to keep to itself."""
+        self._take = take
+        self._watch(READABLE)
+
+    def mute(self) -> None:
+        """Listen no longer; what comes is left in the socket."""
+        self._take = None
+        self._watch(0)
+
+    async def send(self, data: bytes) -> None:
+        """Hand all of it to the kernel, reading meanwhile."""
+        if self.tls is not None:
+            self.tls.write(data)
+            await self._flush()
+        else:
+            await self._send(data)
+
+    async def _send(self, data: bytes) -> None:
+        assert self._socket is not None  # noqa: S101 - connected
+        while data:
+            try:
+                sent = self._socket.send(data, socket.MSG_NOSIGNAL)
+            except (BlockingIOError, InterruptedError):
+                await self._wait(WRITABLE | (READABLE if self._take else 0))
+                continue
+            data = data[sent:] if sent < len(data) else b""
+
+    async def _wait(self, events: int) -> None:
+        waiter = self._waiter = self._loop.create_future()
+        before = self._events
+        self._watch(events)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if not self.closed:
+                self._watch(before)
+
+    def _watch(self, events: int) -> None:
+        if events != self._events:
+            self._events = events
+            self._watcher.watch(self._descriptor, events, self._ready)
+
+    def _ready(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        if self._take is not None:
+            self._read(self._take)
+
+    def _read(self, take: Take) -> None:
+        stamp = None
+        assert self._socket is not None  # noqa: S101 - watched, so open
+        try:
+            if self._stamped:
+                data, ancillary, _, _ = self._socket.recvmsg(_READ_BYTES, ANCILLARY_BYTES)
+                stamp = stamp_of(ancillary)
+            else:
+                data = self._socket.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.broken()
+            take(b"", self._clock(), None)
+            return
+        at = self._clock()
+        if not data:
+            self._watch(0)
+        if self.tls is None:
+            take(data, at, stamp)
+        else:
+            self._decrypt(data, take, at, stamp)
+
+    def broken(self) -> None:
+        """Note that the connection was reset."""
+        self.closed = True
+        self._watch(0)
+
+    def _decrypt(self, data: bytes, take: Take, at: float, stamp: float | None) -> None:
+        assert self.tls is not None and self._incoming is not None  # noqa: S101, PT018 - TLS
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+        plain = []
+        ended = not data
+        try:
+            while piece := self.tls.read(_READ_BYTES):
+                plain.append(piece)
+            ended = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:
+            ended = True
+        if plain:
+            take(b"".join(plain), at, stamp)
+        if ended:
+            take(b"", at, None)
+
+    def rest(self, now: float, gone: Callable[[], None]) -> None:
+        """Stay open between two exchanges; whatever comes meanwhile makes it unusable."""
+        self.idle_since = now
+
+        def heard(_data: bytes, _at: float, _stamp: float | None) -> None:
+            gone()
+
+        self._take = heard
+
+    def is_fresh(self) -> bool:
+        """Say whether a kept connection is still open with nothing unread."""
+        if self.closed or self._socket is None:
+            return False
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    def close(self) -> None:
+        """Close the socket; nothing is called afterwards."""
+        self.closed = True
+        self._take = None
+        if self._socket is not None:
+            self._watcher.forget(self._descriptor)
+            self._socket.close()
+            self._socket = None

@@ -1,0 +1,45 @@
+"""A request's bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from exporter.target import Reason
+from exporter.wire.failure import FailedError
+from toolkit.arguments import version
+
+_AGENT = f"vigie-exporter/{version()}"
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+def message(  # noqa: PLR0913 - each is a part of the message
+    method: str,
+    target: str,
+    authority: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    keep: bool,
+) -> bytes:
+    """Write a request (RFC 9112); raises FailedError when a header's value would end its line."""
+    names = {name.lower() for name in headers}
+    lines = [f"{method} {target} HTTP/1.1"]
+    if "host" not in names:
+        lines.append(f"Host: {authority}")
+    if "user-agent" not in names:
+        lines.append(f"User-Agent: {_AGENT}")
+    if "accept" not in names:
+        lines.append("Accept: */*")
+    if "accept-encoding" not in names:
+        lines.append("Accept-Encoding: identity")
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if body and "content-type" not in names:
+        lines.append("Content-Type: application/octet-stream")
+    if body or method in _WITH_BODY:
+        lines.append(f"Content-Length: {len(body)}")
+    if not keep:
+        lines.append("Connection: close")
+    head = "\r\n".join(lines)
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
+        raise FailedError(Reason.INTERNAL, "a header's value has a line break or NUL; remove it")
+    return head.encode() + b"\r\n\r\n" + body

@@ -1,0 +1,79 @@
+"""Waiting for one response on a connection, within its deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from exporter.target import Reason
+from exporter.wire.failure import FailedError
+from exporter.wire.response import Response
+
+
+class Receiver:
+    """Feeds what a link reads to a response, and wakes one waiter at the end.
+
+    `stall_seconds` bounds the wait between two pieces of the body; None is no bound.
+    """
+
+    __slots__ = ("_clock", "_finished", "_last_at", "_loop", "_response", "_stall", "_timer")
+
+    def __init__(
+        self, response: Response, clock: Callable[[], float], stall_seconds: float | None
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._finished: asyncio.Future[None] = self._loop.create_future()
+        self._response = response
+        self._clock = clock
+        self._stall = stall_seconds
+        self._last_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take(self, data: bytes, at: float, stamp: float | None) -> None:
+        """Feed what was read; nothing it brings is raised here."""
+        finished, response = self._finished, self._response
+        if finished.done():
+            return
+        try:
+            if data:
+                response.feed(data, at, stamp)
+            else:
+                response.end()
+        except Exception as error:  # noqa: BLE001 - the waiter raises it
+            finished.set_exception(error)
+            return
+        if response.done:
+            finished.set_result(None)
+        elif self._stall is not None and response.reads:
+            self._last_at = at
+            if self._timer is None:
+                self._timer = self._loop.call_later(self._stall, self._look)
+
+    def _look(self) -> None:
+        """Give up when nothing came since; else look again when that would be due."""
+        stall_seconds = self._stall or 0.0
+        left_seconds = self._last_at + stall_seconds - self._clock()
+        if left_seconds > 0:
+            # The loop's timers may be early by their millisecond.
+            self._timer = self._loop.call_later(left_seconds + 0.001, self._look)
+        elif not self._finished.done():
+            self._finished.set_exception(
+                FailedError(Reason.STALL, f"nothing came for {stall_seconds:g} s")
+            )
+
+    async def wait(self) -> None:
+        """Wait for the response's end; raises FailedError."""
+        try:
+            await self._finished
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._finished.done():
+            if not self._finished.cancelled():
+                self._finished.exception()  # seen, should nobody have waited
+        else:
+            self._finished.cancel()
