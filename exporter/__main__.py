@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from exporter import config, describe, web
+from exporter import config, describe, migrate, web
 from exporter.agent import JuniorAgent, Surroundings
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
@@ -29,7 +29,7 @@ from toolkit.web import load_web_config, serve
 
 log = structlog.get_logger(__name__)
 
-_COMMANDS = ("run", "check", "probe", "describe")
+_COMMANDS = ("run", "check", "probe", "describe", "migrate")
 
 
 def main() -> int:
@@ -45,6 +45,8 @@ def main() -> int:
     try:
         if namespace.command == "check":
             return _check(arguments.config_file, os.environ)
+        if namespace.command == "migrate":
+            return _migrate(Path(namespace.name or "blackbox.yml"))
         if namespace.command == "probe":
             return lifecycle.run(_probe(arguments, namespace.name, os.environ))
         return lifecycle.run(_run(arguments, os.environ))
@@ -63,9 +65,10 @@ def _parser() -> argparse.ArgumentParser:
         default="run",
         choices=_COMMANDS,
         help="run: serve metrics (default); check: read the configuration;"
-        " probe: run one target once; describe: print the reference of all kinds",
+        " probe: run one target once; describe: print the reference of all kinds;"
+        " migrate: give a blackbox_exporter configuration as ours",
     )
-    parser.add_argument("name", nargs="?", help="the target, for probe")
+    parser.add_argument("name", nargs="?", help="the target, for probe; the file, for migrate")
     parser.add_argument("--schema", action="store_true", help="describe as a JSON Schema")
     add_common(parser)
     return parser
@@ -83,6 +86,14 @@ def _print(text: str) -> int:
 
 def _schema_text() -> str:
     return json.dumps(config.schema(), indent=2)
+
+
+def _migrate(path: Path) -> int:
+    """Print our configuration, and on the error output what is left to do by hand."""
+    found = migrate.read(path)
+    for note in found.notes:
+        print(note, file=sys.stderr)
+    return _print(found.text())
 
 
 def _check(path: Path, environ: Mapping[str, str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -13,6 +14,8 @@ _METADATA: Final = frozenset(
     ipaddress.ip_address(text)
     for text in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
 )
+# Each run asks again of the same addresses, and reading one takes as long as sending to it.
+_MOST_KNOWN: Final = 16_384
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -20,6 +23,7 @@ class ForbiddenAddressError(Exception):
     """An address that is refused; the text says which."""
 
 
+@lru_cache(maxsize=_MOST_KNOWN)
 def literal(host: str) -> _Address | None:
     """Read a host as an address, None when it is a name."""
     try:
@@ -28,6 +32,7 @@ def literal(host: str) -> _Address | None:
         return None
 
 
+@lru_cache(maxsize=_MOST_KNOWN)
 def is_forbidden(address: _Address) -> bool:
     """Say whether an address is link-local, a cloud's metadata service, multicast or unspecified.
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from exporter.access import url_of
+from exporter import blackbox
+from exporter.access import Tls, url_of
 from exporter.excerpt import clean, mask, secrets_of
 from exporter.exposition import header, render_samples
 from exporter.metrics import Family, Sample
-from exporter.probe import Question, probe_of
+from exporter.probe import Question, probe_of, probes
 from exporter.run import Run, perform
 from exporter.target import State, Target
 from exporter.transport import Transport
@@ -23,6 +24,8 @@ from exporter.verdict import ANSWER_REASONS, Seen, decide
 _OFFSET_SECONDS = 0.5
 _LEAST_SECONDS = 0.05
 _DEBUG_CHARACTERS = 20_000
+_TCP = re.compile(r"^(?:tcp|tls)://")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[0-9]{1,5})?")
 _SHOWN_HEADERS = frozenset(
     {"content-type", "content-length", "content-encoding", "server", "date", "retry-after"}
     | {"location", "transfer-encoding", "connection", "via"}
@@ -33,11 +36,6 @@ def _gauge(name: str, text: str, *labels: str) -> Family:
     return Family(name=name, kind="gauge", help=text, labels=labels)
 
 
-_SUCCESS = _gauge("probe_success", "Whether the run brought a right answer, be it over a limit.")
-_DURATION = _gauge("probe_duration_seconds", "How long the run took.")
-_STATUS = _gauge("probe_http_status_code", "Status of the response, 0 when there was none.")
-_PHASE = _gauge("probe_http_duration_seconds", "Duration of the run's phases.", "phase")
-_EXPIRY = _gauge("probe_ssl_earliest_cert_expiry", "When the certificate expires, in unix time.")
 _STATE = _gauge("probe_target_state", "1 for the state seen, 0 for the others.", "state")
 _REASON = _gauge("probe_failure_reason", "Always 1; why the run failed.", "reason")
 _CHECK = _gauge("probe_check_success", "Whether the answer held the check.", "check")
@@ -79,6 +77,7 @@ def prepare(
     url = _allowed_url(query.get("target", ""), module)
     timeout = _timeout_seconds(module, scrape_timeout)
     target = module.model_copy(update={"name": name, "url": url, "timeout": timeout})
+    target = _named(target, query.get("hostname", ""))
     questions = {question.canary: question for question in probe_of(target).questions()}
     canary = query.get("canary", next(iter(questions)))
     if canary not in questions:
@@ -86,19 +85,42 @@ def prepare(
     return OnDemand(target=target, question=questions[canary])
 
 
+def _named(target: Target, hostname: str) -> Target:
+    """Ask an address for a host by its name: in the Host header and in TLS, as blackbox does it."""
+    if not hostname:
+        return target
+    if not _HOST.fullmatch(hostname):
+        raise RefusedError("hostname: not a host's name; write host or host:port")
+    headers = getattr(target, "headers", None)
+    if headers is None:
+        raise RefusedError("hostname: the module's kind sends no headers; leave it out")
+    tls = target.tls or Tls()
+    if tls.server_name is None:
+        tls = tls.model_copy(update={"server_name": hostname.partition(":")[0]})
+    return target.model_copy(update={"headers": {**headers, "Host": hostname}, "tls": tls})
+
+
 def _allowed_url(given: str, module: Target) -> str:
     if not given:
         raise RefusedError("target: missing; add &target=http://host")
+    is_tcp = probes.kind_of(module) == "tcp"
+    url = given if "://" in given else f"{'tcp' if is_tcp else 'http'}://{given}"
+    if is_tcp:
+        url = _TCP.sub(lambda found: "https://" if found[0] == "tls://" else "http://", url, 1)
     try:
-        url = url_of(given if "://" in given else f"http://{given}")
+        url = url_of(url)
     except ValueError as error:
         raise RefusedError(f"target: {error}") from None
     parts = urlsplit(url)
+    if is_tcp and parts.port is None:
+        raise RefusedError("target: no port; write host:port")
     host = (parts.hostname or "").rstrip(".")
     host = f"[{host}]" if ":" in host else host
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if not any(allows(pattern, host, port) for pattern in module.allow_targets):
         raise RefusedError("target: not among the module's allow_targets; add it there")
+    if is_tcp:
+        return f"{'tls' if parts.scheme == 'https' else 'tcp'}://{host}:{port}"
     return url
 
 
@@ -131,34 +153,28 @@ def _timeout_seconds(module: Target, scrape_timeout: str | None) -> float:
 async def run(request: OnDemand, transport: Transport) -> tuple[Run, bytes]:
     """Make the run; return it and its exposition."""
     made = await perform(request.target, request.question, transport)
-    return made, _exposition(made)
+    return made, _exposition(request.target, made)
 
 
-def _exposition(made: Run) -> bytes:
+def _exposition(target: Target, made: Run) -> bytes:
     """Render the families; a check of a kind given twice holds when all of them do."""
     parts = []
-    for family, samples in _samples(made).items():
+    for family, samples in _samples(target, made).items():
         if samples:
             parts.append(header(family, openmetrics=False))
             parts.append(render_samples(family, samples, target=None))
     return b"".join(parts)
 
 
-def _samples(made: Run) -> Mapping[Family, list[Sample]]:
-    seen, exchange = made.observation, made.exchange
+def _samples(target: Target, made: Run) -> Mapping[Family, list[Sample]]:
+    seen = made.observation
     state = _state(made)
     held: dict[str, bool] = {}
     for result in made.checks:
         held[result.check] = held.get(result.check, True) and result.passed
-    phases = {} if exchange is None else exchange.times.phases()
     tokens = {"prompt": seen.prompt_tokens, "output": seen.output_tokens}
-    expiry = None if exchange is None else exchange.certificate_expiry_timestamp_seconds
     return {
-        _SUCCESS: _one(made.reason is None),
-        _DURATION: _one(seen.duration_seconds),
-        _STATUS: _one(seen.status_code or 0),
-        _PHASE: _each("phase", phases),
-        _EXPIRY: _one(expiry),
+        **blackbox.samples(target, made),
         _STATE: _each("state", {each: each is state for each in State}),
         _REASON: _each("reason", {made.reason: 1} if made.reason else {}),
         _CHECK: _each("check", held),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, runtime_checkable
+from functools import cache
+from typing import Annotated, Any, Protocol, cast, runtime_checkable
 
 from pydantic import BeforeValidator, Field
 
@@ -89,6 +90,12 @@ def probe_of(target: Target) -> Probe:
 
     Raises TypeError for a target whose kind does not hold the contract.
     """
-    if not isinstance(target, Probe):
+    if not _is_probe(type(target)):
         raise TypeError(f"{type(target).__name__}: not a probe; give it the methods of Probe")
-    return target
+    return cast("Probe", target)
+
+
+@cache
+def _is_probe(kind: type[Target]) -> bool:
+    """Say whether a kind holds the contract; looked at once, for each run asks."""
+    return issubclass(kind, Probe)

@@ -130,7 +130,8 @@ class Exchange:
     that the response ended as its framing promised or where the listener had heard enough.
     `reused` says that a kept connection carried it. Of a stream, `merged_reads` counts the reads
     that brought several events, which share one time, and `clock_stepped` says that the wall clock
-    jumped meanwhile, so that the kernel's times were dropped for those of the reads.
+    jumped meanwhile, so that the kernel's times were dropped for those of the reads. `address` is
+    the far end's (the proxy's where there is one), `redirects` counts those that were followed.
     `nonce` is what the request was marked with where the answer must repeat it, and `earlier` the
     exchanges of the same run that this one was built from; kinds set both, no transport does.
     """
@@ -146,6 +147,10 @@ class Exchange:
     reused: bool = False
     merged_reads: int = 0
     clock_stepped: bool = False
+    address: str = ""
+    http_version: str = ""
+    tls_version: str = ""
+    redirects: int = 0
     nonce: str = ""
     earlier: tuple[Exchange, ...] = ()
 

@@ -89,9 +89,20 @@ class _Seen:
     offset: kernel.Offset | None = None
     expiry: float | None = None
     reused: bool = False
+    address: str = ""
+    tls_version: str = ""
+    redirects: int = 0
+
+    def meet(self, link: Link) -> None:
+        """Note whom a connection leads to."""
+        self.address = link.address
+        if link.tls is not None:
+            self.expiry = expiry_of(link.tls)
+            self.tls_version = link.tls.version() or ""
 
     def begin_hop(self) -> None:
         """Forget the hop before, all but the beginning."""
+        self.redirects += 1
         self.times = {"begin": self.times["begin"]}
         self.response, self.reused = None, False
 
@@ -106,6 +117,9 @@ class _Seen:
                 detail=detail,
                 certificate_expiry_timestamp_seconds=self.expiry,
                 reused=self.reused,
+                address=self.address,
+                tls_version=self.tls_version,
+                redirects=self.redirects,
             )
         response = self.response
         chunks, clock_stepped = self._chunks(response, clock)
@@ -124,6 +138,10 @@ class _Seen:
             reused=self.reused,
             merged_reads=response.merged_reads,
             clock_stepped=clock_stepped,
+            address=self.address,
+            http_version=response.http_version,
+            tls_version=self.tls_version,
+            redirects=self.redirects,
         )
 
     def _chunks(
@@ -213,8 +231,7 @@ class HttpTransport:
             link = await self._open(request, place, seen)
         reusable = False
         try:
-            if link.tls is not None:
-                seen.expiry = expiry_of(link.tls)
+            seen.meet(link)
             response = await self._ask(request, place, link, seen)
             reusable = response.reusable and key is not None
         finally:

@@ -38,6 +38,7 @@ class Link:
         "_take",
         "_waiter",
         "_watcher",
+        "address",
         "closed",
         "idle_since",
         "tls",
@@ -58,9 +59,11 @@ class Link:
         self.tls: ssl.SSLObject | None = None
         self.closed = False
         self.idle_since = 0.0
+        self.address = ""
 
     async def connect(self, endpoint: Endpoint) -> None:
         """Connect, and watch the socket from then on."""
+        self.address = str(endpoint.address[0])
         sock = self._socket = socket.socket(
             endpoint.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         )

@@ -111,6 +111,11 @@ class Response:
             self._refused = error
             raise
 
+    @property
+    def http_version(self) -> str:
+        """The version that the far end speaks, e.g. 1.1."""
+        return "" if self.status is None else str(self._parser.get_http_version())
+
     def on_body(self, data: bytes) -> None:
         """Keep a piece until the read's end."""
         self._body_bytes += len(data)

@@ -25,6 +25,7 @@ from tests.exporter.servers import (
     Behaviour,
     delta,
     finished,
+    request_of,
     says,
     serving,
     silent,
@@ -59,6 +60,8 @@ probe_modules:
     allow_targets: ['127.0.0.1']
     headers: {X-Team: {env: TOKEN}, X-Api-Key: abc-written-out, X-Plain: shown}
   page: {kind: http, allow_targets: ['localhost', '*.example'], timeout: 1s}
+  any: {kind: http, allow_targets: ['127.0.0.1'], checks: [{regex: inner.example}]}
+  line: {kind: tcp, allow_targets: ['127.0.0.1'], query_response: [{send: hello}]}
 """
 
 
@@ -189,6 +192,37 @@ async def test_probe_refuses(tmp_path: Path, query: dict[str, str], said: str) -
         status, text = await probed(client, **query)
     assert status == 400
     assert said in text
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer with the request's own head."""
+    head = await request_of(reader)
+    writer.write(OK + b"Connection: close\r\n\r\n" + head)
+    await writer.drain()
+    writer.close()
+
+
+async def test_probe_asks_an_address_for_a_host(tmp_path: Path) -> None:
+    """`hostname` is the Host header, as blackbox_exporter has it; what is no host is refused."""
+    async with exporting(tmp_path, echo) as (client, url):
+        _, text = await probed(client, module="any", target=url, hostname="inner.example")
+        status, said = await probed(client, module="any", target=url, hostname="a b\r\nX: y")
+        other, why = await probed(client, module="chat", target=url, hostname="inner.example")
+    assert "probe_success 1.0" in text
+    assert (status, other) == (400, 400)
+    assert "hostname" in said
+    assert "hostname" in why
+
+
+async def test_probe_opens_a_tcp_connection(tmp_path: Path) -> None:
+    """A module of the kind tcp takes host:port; without a port it is refused."""
+    async with exporting(tmp_path, RIGHT) as (client, url):
+        place = url.removeprefix("http://")
+        _, text = await probed(client, module="line", target=place)
+        status, said = await probed(client, module="line", target="127.0.0.1")
+    assert "probe_success 1.0" in text
+    assert "probe_http_status_code" not in text
+    assert (status, "port" in said) == (400, True)
 
 
 async def test_probe_refuses_metadata_addresses_even_if_a_pattern_fits(tmp_path: Path) -> None:
