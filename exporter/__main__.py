@@ -16,9 +16,11 @@ import structlog
 
 from exporter import config, describe, migrate, web
 from exporter.agent import JuniorAgent, Surroundings
+from exporter.finding import Finder
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
 from exporter.record import TargetRecord
+from exporter.sharding import Shard, ShardError, shard_of
 from exporter.target import State
 from exporter.transport import open_transport
 from exporter.wire import lag
@@ -49,8 +51,9 @@ def main() -> int:
             return _migrate(Path(namespace.name or "blackbox.yml"))
         if namespace.command == "probe":
             return lifecycle.run(_probe(arguments, namespace.name, os.environ))
-        return lifecycle.run(_run(arguments, os.environ))
-    except ConfigError as error:
+        shard = shard_of(namespace.shard, namespace.shard_count_file, time.monotonic)
+        return lifecycle.run(_run(arguments, shard, os.environ))
+    except (ConfigError, ShardError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -70,6 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("name", nargs="?", help="the target, for probe; the file, for migrate")
     parser.add_argument("--schema", action="store_true", help="describe as a JSON Schema")
+    parser.add_argument(
+        "--shard", default="", metavar="I/N", help="watch the share I (from 0) of N of the targets"
+    )
+    parser.add_argument(
+        "--shard.count-file",
+        dest="shard_count_file",
+        type=Path,
+        metavar="PATH",
+        help="holds N, and is watched; I is then the ordinal at the end of the host's name",
+    )
     add_common(parser)
     return parser
 
@@ -128,6 +141,7 @@ class _Program:
     path: Path
     environ: Mapping[str, str]
     fleet: Fleet
+    finder: Finder
     instruments: Instruments
     one_at_a_time: asyncio.Lock
 
@@ -146,26 +160,36 @@ class _Program:
                 raise
             for warning in read.warnings():
                 log.warning("configuration is unlikely to be meant", warning=warning)
-            await self.fleet.take(read)
+            await self.finder.take(read)
             self.instruments.reload_successful.set(1)
             self.instruments.reload_success_timestamp.set(time.time())
 
 
-async def _run(arguments: CommonArguments, environ: Mapping[str, str]) -> int:
+async def _run(arguments: CommonArguments, shard: Shard, environ: Mapping[str, str]) -> int:
     settings = load_web_config(arguments.web_config_file, environ)
     instruments = Instruments()
     async with open_transport() as transport, lifecycle.Supervisor() as supervisor:
         around = Surroundings(transport=transport, instruments=instruments)
         fleet = Fleet(supervisor, around)
         instruments.watch_fleet(lambda: len(fleet.records), supervisor.deaths)
+        finder = Finder(
+            fleet,
+            transport,
+            instruments,
+            shard=shard,
+            clock=around.clock,
+            wall_clock=around.wall_clock,
+        )
         program = _Program(
             path=arguments.config_file,
             environ=environ,
             fleet=fleet,
+            finder=finder,
             instruments=instruments,
             one_at_a_time=asyncio.Lock(),
         )
         await program.load()
+        supervisor.spawn("discovery", finder.run)
         supervisor.spawn("loop lag", lag.measure, instruments.loop_lag.observe)
         supervisor.spawn("reload on SIGHUP", lifecycle.each_hangup, program.load)
         app = web.build(fleet, around, settings, program.load)

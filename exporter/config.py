@@ -12,7 +12,9 @@ import pydantic
 from pydantic import Field, model_validator
 
 import exporter.checks
+import exporter.discoveries
 import exporter.probes  # noqa: F401 - registers the kinds
+from exporter.discovery import Discovery, Place, discoveries
 from exporter.headers import confidential
 from exporter.probe import probe_of, probes
 from exporter.target import (
@@ -30,7 +32,7 @@ _PATTERN = re.compile(r"(\[[0-9a-fA-F:.*]+\]|[A-Za-z0-9._*-]+)(:[0-9*]{1,5})?")
 _DAY_SECONDS = 86_400
 _ONLY_IN_TARGETS = ("name", "url", "interval", "labels", "native", "budget")
 
-Place = tuple[str | int, ...]
+_Path = tuple[str | int, ...]
 
 
 class Defaults(Settings):
@@ -51,10 +53,15 @@ class File(Settings):
         default_factory=dict, description="what /probe?module=&target= may do"
     )
 
+    discovery: tuple[Annotated[Place, discoveries.by_kind()], ...] = Field(
+        (), description="where more targets are listed"
+    )
+
     @model_validator(mode="after")
     def _whole(self) -> File:
         """Check what no single setting can tell; all faults at once."""
-        found = [*_nothing(self), *_targets(self), *_duplicates(self), *_modules(self)]
+        checks = (_nothing, _targets, _duplicates, _modules, _discoveries)
+        found = [each for check in checks for each in check(self)]
         if found:
             details: list[Any] = [
                 {"type": fault(problem, remedy), "loc": place, "input": None}
@@ -64,11 +71,11 @@ class File(Settings):
         return self
 
 
-_Faults = Iterator[tuple[Place, str, str]]
+_Faults = Iterator[tuple[_Path, str, str]]
 
 
 def _nothing(file: File) -> _Faults:
-    if not file.targets and not file.probe_modules:
+    if not file.targets and not file.probe_modules and not file.discovery:
         yield ("targets",), "nothing to watch", "add a target or a probe module"
 
 
@@ -95,7 +102,7 @@ def _targets(file: File) -> _Faults:
             )
 
 
-def _times(file: File, target: Target, place: Place) -> _Faults:
+def _times(file: File, target: Target, place: _Path) -> _Faults:
     interval = target.interval or file.defaults.interval
     timeout = target.timeout or file.defaults.timeout
     if timeout > interval:
@@ -133,7 +140,21 @@ def _modules(file: File) -> _Faults:
             yield from _pattern(pattern, (*place, "allow_targets", index), module)
 
 
-def _pattern(pattern: str, place: Place, module: Target) -> _Faults:
+def _discoveries(file: File) -> _Faults:
+    names = [each.name for each in file.discovery]
+    for index, each in enumerate(file.discovery):
+        place = ("discovery", index)
+        if each.name in names[:index]:
+            yield (*place, "name"), f"{each.name!r} is there twice", "give each its own"
+        for field in ("name", "url"):
+            if getattr(each.template, field) is not None:
+                yield (*place, "template", field), "comes from the list", "remove it"
+        if each.template.allow_targets:
+            yield (*place, "template", "allow_targets"), "is for probe modules only", "remove it"
+        yield from _times(file, each.template, (*place, "template"))
+
+
+def _pattern(pattern: str, place: _Path, module: Target) -> _Faults:
     if not _PATTERN.fullmatch(pattern):
         yield place, "not a host pattern", "write host or host:port, `*` for any part"
     elif pattern.partition(":")[0] == "*" and _has_credentials(module):
@@ -150,6 +171,7 @@ class Config:
 
     targets: tuple[Target, ...]
     modules: Mapping[str, Target]
+    discoveries: tuple[Discovery, ...] = ()
 
     def warnings(self) -> Iterator[str]:
         """Yield what is allowed but likely unwanted."""
@@ -186,7 +208,16 @@ def load(path: Path, *, environ: Mapping[str, str]) -> Config:
     return Config(
         targets=tuple(_filled(target, file.defaults) for target in file.targets),
         modules={name: _filled(each, file.defaults) for name, each in file.probe_modules.items()},
+        discoveries=tuple(_as_discovery(each, file.defaults) for each in file.discovery),
     )
+
+
+def _as_discovery(place: Place, defaults: Defaults) -> Discovery:
+    """Fill in a place's template; raises TypeError for a kind that does not hold the contract."""
+    filled = place.model_copy(update={"template": _filled(place.template, defaults)})
+    if not isinstance(filled, Discovery):
+        raise TypeError(f"{type(place).__name__}: no discovery; give it the methods of Discovery")
+    return filled
 
 
 def _filled(target: Target, defaults: Defaults) -> Target:

@@ -9,15 +9,22 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import exporter.checks
+import exporter.discoveries
 import exporter.probes  # noqa: F401 - registers the kinds
 from exporter.check import checks
+from exporter.discovery import discoveries
 from exporter.probe import probes
 from toolkit.plugins import Registry
 
 
 def reference() -> str:
-    """Return the settings of every probe and check kind, a line each."""
-    return "\n".join([*_registry(probes, "kind: "), *_registry(checks, "")])
+    """Return the settings of every kind of probe, check and discovery, a line each."""
+    registries: list[tuple[Registry[Any], str]] = [
+        (probes, "kind: "),
+        (checks, ""),
+        (discoveries, "kind: "),
+    ]
+    return "\n".join(line for each in registries for line in _registry(*each))
 
 
 def _registry(registry: Registry[Any], before: str) -> Iterator[str]:

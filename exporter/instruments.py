@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 import prometheus_client
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -65,6 +66,49 @@ class Instruments:
         )
         for result in ("ran", "refused", "busy"):
             self.requests.labels(result)
+        labels = ("discovery",)
+        self.discovery_targets = prometheus_client.Gauge(
+            "vigie_exporter_discovery_targets",
+            "Targets that a place last listed.",
+            labels,
+            registry=registry,
+        )
+        self.discovery_refused = prometheus_client.Gauge(
+            "vigie_exporter_discovery_refused",
+            "Entries of a place's last list that are no targets.",
+            labels,
+            registry=registry,
+        )
+        self.discovery_success_timestamp = prometheus_client.Gauge(
+            "vigie_exporter_discovery_last_success_timestamp_seconds",
+            "When a place last gave its list.",
+            labels,
+            registry=registry,
+        )
+        self.discovery_failures = prometheus_client.Counter(
+            "vigie_exporter_discovery_failures_total",
+            "Times that a place did not give its list.",
+            labels,
+            registry=registry,
+        )
+
+    def discovered(self, name: str, *, targets: int, refused: int, at: float) -> None:
+        """Note what a place listed."""
+        self.discovery_targets.labels(name).set(targets)
+        self.discovery_refused.labels(name).set(refused)
+        self.discovery_success_timestamp.labels(name).set(at)
+        self.discovery_failures.labels(name)
+
+    def forget_discovery(self, name: str) -> None:
+        """Show nothing of a place that is not in the configuration any more."""
+        for family in (
+            self.discovery_targets,
+            self.discovery_refused,
+            self.discovery_success_timestamp,
+            self.discovery_failures,
+        ):
+            with suppress(KeyError):  # it never gave a list
+                family.remove(name)
 
     def watch_fleet(
         self, targets: Callable[[], int], deaths: Callable[[], Mapping[str, int]]

@@ -31,7 +31,7 @@ LAYERS = (
     (
         "web, fleet, workflows",
         (
-            "exporter/web", "exporter/fleet",
+            "exporter/web", "exporter/fleet", "exporter/finding",
             "responder/web/*", "responder/workflows", "responder/patrol", "responder/mcp",
         ),
     ),
@@ -47,12 +47,15 @@ LAYERS = (
     ),
     (
         "plug-ins",
-        ("exporter/probes/*", "exporter/checks/*", "responder/sources/*", "responder/channels/*"),
+        (
+            "exporter/probes/*", "exporter/checks/*", "exporter/discoveries/*",
+            "responder/sources/*", "responder/channels/*",
+        ),
     ),
     (
         "contracts",
         (
-            "exporter/probe", "exporter/check", "exporter/transport",
+            "exporter/probe", "exporter/check", "exporter/discovery", "exporter/transport",
             "responder/source", "responder/channel", "responder/investigation/analyst",
             "responder/store/*",
         ),

@@ -1,0 +1,121 @@
+"""Keeps the fleet at what is configured and found, as far as this shard has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from exporter.config import Config
+from exporter.discovery import Discovery, DiscoveryError, Listed, read
+from exporter.fleet import Fleet
+from exporter.instruments import Instruments
+from exporter.sharding import Shard
+from exporter.target import Target
+from exporter.transport import Transport
+
+log = structlog.get_logger(__name__)
+
+_TICK_SECONDS = 1.0
+_NOTHING = Listed(targets=(), problems=())
+
+
+@dataclass(kw_only=True, slots=True)
+class _Seen:
+    """What a place last listed, of which settings, and when it is looked at again."""
+
+    place: Discovery
+    due_at: float
+    listed: Listed = _NOTHING
+
+
+class Finder:
+    """Looks at each place in its time, and has the fleet take what changed."""
+
+    def __init__(  # noqa: PLR0913 - what it works with
+        self,
+        fleet: Fleet,
+        transport: Transport,
+        instruments: Instruments,
+        *,
+        shard: Shard,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._fleet = fleet
+        self._transport = transport
+        self._instruments = instruments
+        self._shard = shard
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._config: Config | None = None
+        self._seen: dict[str, _Seen] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def take(self, config: Config) -> None:
+        """Run this configuration; what its places listed before holds until they are asked."""
+        async with self._one_at_a_time:
+            before, self._seen = self._seen, {}
+            for place in config.discoveries:
+                seen = self._seen[place.name] = _Seen(place=place, due_at=self._clock())
+                known = before.pop(place.name, None)
+                if known is not None and known.place == place:
+                    seen.listed = known.listed
+            for name in before:
+                self._instruments.forget_discovery(name)
+            self._config = config
+            await self._look()
+            await self._apply(config)
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            await asyncio.sleep(_TICK_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look at the places that are due, and at the shards; take what is another one now."""
+        async with self._one_at_a_time:
+            has_moved = self._shard.look()
+            if self._config is not None and (await self._look() or has_moved):
+                await self._apply(self._config)
+
+    async def _look(self) -> bool:
+        due = [each for each in self._seen.values() if each.due_at <= self._clock()]
+        return any(await asyncio.gather(*map(self._ask, due)))
+
+    async def _ask(self, seen: _Seen) -> bool:
+        """Ask one place; tell whether its targets are others now. A failure keeps those before."""
+        name = seen.place.name
+        seen.due_at = self._clock() + seen.place.refresh
+        try:
+            listed = read(await seen.place.documents(self._transport), seen.place.template)
+        except DiscoveryError as error:
+            self._instruments.discovery_failures.labels(name).inc()
+            log.warning("targets not found", discovery=name, problem=str(error)[:300])
+            return False
+        self._instruments.discovered(
+            name,
+            targets=len(listed.targets),
+            refused=len(listed.problems),
+            at=self._wall_clock(),
+        )
+        if listed.problems and listed.problems != seen.listed.problems:
+            log.warning("targets left out", discovery=name, problem=listed.problems[0])
+        changed = listed.targets != seen.listed.targets
+        seen.listed = listed
+        return changed
+
+    async def _apply(self, config: Config) -> None:
+        targets: dict[str, Target] = {}
+        lists: Sequence[Sequence[Target]] = (
+            config.targets,
+            *(each.listed.targets for each in self._seen.values()),
+        )
+        for target in (each for listed in lists for each in listed):
+            name = target.name or ""
+            if self._shard.has(name) and targets.setdefault(name, target) is not target:
+                log.warning("a target is there twice", target=name, counts="the first")
+        await self._fleet.take(replace(config, targets=tuple(targets.values())))
