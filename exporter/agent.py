@@ -156,7 +156,8 @@ def outcome_of(
 ) -> Outcome:
     """Make the record of a run; its excerpt is cleaned and masked."""
     exchange = run.exchange
-    text = run.observation.answer or run.observation.reasoning
+    seen = run.observation
+    text = seen.complaint or seen.answer or seen.reasoning
     return Outcome(
         canary=run.question.canary,
         prompt=run.question.prompt,

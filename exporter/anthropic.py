@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from exporter.completion import Completion, count_of, text_of
+from exporter.completion import Completion, complain, count_of, text_of
 from exporter.sse import Event
 from exporter.target import Reason
 
@@ -21,7 +21,9 @@ def read_stream(events: Iterable[Event]) -> Completion:
     for event in events:
         said.events += 1
         document = _document(said, event)
-        if document is not None:
+        if document is not None and document.get("type") == "error":
+            complain(said, event.data)
+        elif document is not None:
             _READERS.get(text_of(document.get("type")), _nothing)(said, document, event.at)
         if said.done or said.reason is not None:
             break
@@ -31,11 +33,12 @@ def read_stream(events: Iterable[Event]) -> Completion:
 def read_whole(body: bytes, at: float) -> Completion:
     """Read a message that was not streamed although a stream was asked for."""
     said = Completion()
-    document = _document(said, Event(at=at, data=body.decode("utf-8", "replace")))
+    text = body.decode("utf-8", "replace")
+    document = _document(said, Event(at=at, data=text))
     if document is None:
         return said
     if document.get("type") == "error":
-        _error(said, document, at)
+        complain(said, text)
         return said
     blocks = document.get("content")
     if document.get("type") != "message" or not isinstance(blocks, list):
@@ -107,11 +110,6 @@ def _stop(said: Completion, document: Mapping[str, Any], at: float) -> None:
     said.done = True
 
 
-def _error(said: Completion, document: Mapping[str, Any], at: float) -> None:
-    del document, at
-    said.reason, said.detail = Reason.STREAM_ERROR, "an error in a 200 answer"
-
-
 def _nothing(said: Completion, document: Mapping[str, Any], at: float) -> None:
     """Pass over what is neither said nor an end: pings, and events that are newer than this."""
     del said, document, at
@@ -130,5 +128,4 @@ _READERS: Mapping[str, Callable[[Completion, Mapping[str, Any], float], None]] =
     "content_block_delta": _delta,
     "message_delta": _end,
     "message_stop": _stop,
-    "error": _error,
 }

@@ -11,9 +11,15 @@ import orjson
 from exporter.sse import Event
 from exporter.target import Reason
 
-# A whole answer in one read says "buffered" only when it is longer than what a quick engine
-# produces between two wake-ups of ours.
+# A whole answer at once says "buffered" only when it is longer than what a quick engine produces
+# between two wake-ups of ours; a proxy may pass it on in several reads, but no engine makes ten
+# thousand tokens a second for one request.
 _BUFFERED_TOKENS = 8
+_FASTEST_TOKEN_SECONDS = 1e-4
+_COMPLAINT_CHARACTERS = 2000
+
+CUT = frozenset({"length", "max_tokens", "model_length"})
+"""Finish reasons that say: the answer goes on, and a limit of tokens cut it."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -30,10 +36,12 @@ class Completion:
     fingerprint: str | None = None
     prompt_tokens: int | None = None
     output_tokens: int | None = None
+    reasoning_tokens: int = 0
     done: bool = False
     events: int = 0
     reason: Reason | None = None
     detail: str = ""
+    complaint: str = ""
 
     @property
     def ended(self) -> bool:
@@ -44,10 +52,15 @@ class Completion:
         """(end - first token) / (output tokens - 1), from usage; absent under two tokens.
 
         The end is the last token's chunk, so that a trailing usage chunk does not lengthen it.
+        Tokens of a reasoning that is counted but not shown came before the first one, and are left
+        out.
         """
-        if self.output_tokens is None or self.output_tokens < 2 or not self.token_times:
+        if self.output_tokens is None or not self.token_times:
             return None
-        return (self.token_times[-1] - self.token_times[0]) / (self.output_tokens - 1)
+        tokens = self.output_tokens - (0 if self.reasoning else self.reasoning_tokens)
+        if tokens < 2:
+            return None
+        return (self.token_times[-1] - self.token_times[0]) / (tokens - 1)
 
     def chunk_gap_max_seconds(self) -> float | None:
         """Longest wait between two chunks with tokens; absent under two."""
@@ -55,11 +68,12 @@ class Completion:
         return max((after - before for before, after in pairs), default=None)
 
     def buffered(self) -> bool | None:
-        """Whether the whole answer came in one read; absent for answers too short to tell."""
+        """Whether the whole answer came at once; absent for answers too short to tell."""
         tokens = max(self.output_tokens or 0, len(self.token_times))
         if tokens < _BUFFERED_TOKENS or not self.token_times:
             return None
-        return self.token_times[0] == self.token_times[-1]
+        span_seconds = self.token_times[-1] - self.token_times[0]
+        return span_seconds < _FASTEST_TOKEN_SECONDS * (tokens - 1)
 
 
 def read_stream(events: Iterable[Event]) -> Completion:
@@ -97,7 +111,7 @@ def _read(said: Completion, event: Event) -> None:
         said.reason, said.detail = Reason.SCHEMA, "an event is no object"
         return
     if document.get("error") or document.get("object") == "error":
-        said.reason, said.detail = Reason.STREAM_ERROR, "an error in a 200 answer"
+        complain(said, event.data)
         return
     said.served_model = text_of(document.get("model")) or said.served_model
     said.fingerprint = text_of(document.get("system_fingerprint")) or said.fingerprint
@@ -107,10 +121,20 @@ def _read(said: Completion, event: Event) -> None:
         _read_choice(said, choices[0], event.at)
 
 
+def complain(said: Completion, text: str) -> None:
+    """Note that the server put an error where the answer should be."""
+    said.reason, said.detail = Reason.STREAM_ERROR, "an error in a 200 answer"
+    said.complaint = text[:_COMPLAINT_CHARACTERS]
+
+
 def _read_usage(said: Completion, usage: Any) -> None:
     if isinstance(usage, dict):
         said.prompt_tokens = count_of(usage.get("prompt_tokens"), said.prompt_tokens)
         said.output_tokens = count_of(usage.get("completion_tokens"), said.output_tokens)
+        details = usage.get("completion_tokens_details")
+        if isinstance(details, dict):
+            told = count_of(details.get("reasoning_tokens"), None)
+            said.reasoning_tokens = told or said.reasoning_tokens
 
 
 def _read_choice(said: Completion, choice: Mapping[str, Any], at: float) -> None:
@@ -121,6 +145,7 @@ def _read_choice(said: Completion, choice: Mapping[str, Any], at: float) -> None
     if not isinstance(delta, dict):
         delta = {"content": choice.get("text")}  # a prompt's completion
     answer, thinking = _content(delta.get("content"))
+    answer += text_of(delta.get("refusal"))  # what a user is shown in the answer's place
     # DeepSeek and older vLLM say reasoning_content, vLLM since 0.19 and OpenRouter reasoning.
     thinking += text_of(delta.get("reasoning_content")) or text_of(delta.get("reasoning"))
     calls = delta.get("tool_calls")

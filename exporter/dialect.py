@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import orjson
 
+from exporter.target import Observation
+
 Name = Literal[
     "auto", "openai", "openai_reasoning", "mistral", "vllm", "sglang", "ollama", "kserve"
 ]
@@ -18,6 +20,8 @@ _LEARNT = frozenset({*_LIMITS, "temperature", "seed", "random_seed", "stream_opt
 _LEAST_KNOWN = "stream_options"
 _WORD = re.compile(r"[a-z_]+")
 _SEARCHED_BYTES = 1 << 14
+_REFUSALS = frozenset({400, 422})
+_PLACES = frozenset({"body", "query", ""})
 _MOST_DEPTH = 6
 
 
@@ -64,7 +68,7 @@ def streamed(
     `asked` holds the model and the prompt; `left_out` the fields that the server has refused.
     """
     own = DIALECTS[dialect]
-    optional: dict[str, Any] = {_limit(own.limit, left_out): max_tokens}
+    optional: dict[str, Any] = {}
     if own.temperature:
         optional["temperature"] = 0
     if own.seed is not None:
@@ -72,33 +76,63 @@ def streamed(
     if own.usage:
         optional["stream_options"] = {"include_usage": True}
     taken = {name: value for name, value in optional.items() if name not in left_out}
-    return {**asked, "stream": True, **taken}
+    # What it costs stays bounded: a limit is given another name, and never left out.
+    return {**asked, "stream": True, _limit(own.limit, left_out): max_tokens, **taken}
 
 
 def _limit(name: str, left_out: frozenset[str]) -> str:
-    """Name the limit, the other of the two where this one was refused."""
+    """Name the limit, the other of the two where this one was refused and the other was not."""
     other = _LIMITS[name == _LIMITS[0]]
-    return other if name in left_out else name
+    return other if name in left_out and other not in left_out else name
 
 
-def refused_fields(status: int | None, body: bytes) -> frozenset[str]:
+def refused_fields(status: int | None, body: bytes) -> frozenset[str] | None:
     """Say which optional fields a 400 or 422 names as the reason of the refusal.
 
-    OpenAI names one in `error.param`, servers on pydantic (Mistral's, vLLM's) in `detail[].loc`;
-    of others the first name in the text counts. Where none is named it is taken to be the field
-    that the fewest servers know.
+    OpenAI names one in `error.param`, servers on pydantic (Mistral's, vLLM's) in `detail[].loc`. Of
+    others the first name in the text counts; what they name may be none of ours. Returns None where
+    nothing was refused, or what we must send was; an empty set where nothing is named.
     """
-    if status not in {400, 422}:
-        return frozenset()
+    if status not in _REFUSALS:
+        return None
     head = body[:_SEARCHED_BYTES]
     try:
-        named = frozenset(_named(orjson.loads(head), 0)) & _LEARNT
+        named = frozenset(_named(orjson.loads(head), 0)) - _PLACES
     except orjson.JSONDecodeError:
         named = frozenset()
     if named:
-        return named
+        return (named & _LEARNT) or None
     words = _WORD.findall(head.decode("utf-8", "replace"))
-    return frozenset([*(word for word in words if word in _LEARNT), _LEAST_KNOWN][:1])
+    return frozenset([word for word in words if word in _LEARNT][:1])
+
+
+@dataclass(kw_only=True, slots=True)
+class Learnt:
+    """What one server's refusals have taught of it.
+
+    Where a refusal names no field, the one that the fewest servers know is left out for a try; it
+    stays so when the server then answers, and comes back for good when it refuses all the same.
+    """
+
+    named: frozenset[str] = frozenset()
+    guess: Literal["open", "tried", "right", "wrong"] = "open"
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The fields that are not sent any more."""
+        return self.named | {_LEAST_KNOWN} if self.guess in {"tried", "right"} else self.named
+
+    def hear(self, seen: Observation) -> None:
+        """Learn from a run; `seen.refused_fields` is None where there is nothing to learn."""
+        if seen.refused_fields:
+            self.named |= seen.refused_fields
+        elif seen.refused_fields is not None:
+            self.guess = _AFTER_REFUSAL.get(self.guess, self.guess)
+        elif self.guess == "tried" and 200 <= (seen.status_code or 0) < 300:
+            self.guess = "right"
+
+
+_AFTER_REFUSAL: Mapping[str, Literal["tried", "wrong"]] = {"open": "tried", "tried": "wrong"}
 
 
 def _named(document: Any, depth: int) -> Iterator[str]:

@@ -26,6 +26,7 @@ def request_of(  # noqa: PLR0913 - each is a field of Request
     stall_seconds: float | None = None,
     follow_redirects: bool = False,
     heard: Callable[[bytes], bool] | None = None,
+    spoke: Callable[[], bool] | None = None,
 ) -> Request:
     """Build a target's request, credentials and limits included.
 
@@ -46,6 +47,7 @@ def request_of(  # noqa: PLR0913 - each is a field of Request
         follow_redirects=follow_redirects,
         named=may | named_addresses(target.allow_targets),
         heard=heard,
+        spoke=spoke,
         keep=target.keep,
         proxy=target.proxy.url if target.proxy else None,
         proxy_authorization=_proxy_authorization(target),

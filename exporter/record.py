@@ -10,6 +10,7 @@ from typing import Protocol
 from exporter import metrics
 from exporter.budget import TokenBudget
 from exporter.check import checks
+from exporter.dialect import Learnt
 from exporter.excerpt import clean
 from exporter.histogram import Histogram
 from exporter.metrics import Family, Sample
@@ -81,7 +82,7 @@ class TargetRecord:
         self._model = _Model()
         self._certificate_expiry: float | None = None
         self._retirement: float | None = None
-        self._left_out: frozenset[str] = frozenset()
+        self._learnt = Learnt()
         self._native_absent: Mapping[str, bool] = {}
         self._start_from_zero()
 
@@ -94,7 +95,7 @@ class TargetRecord:
         self._canaries = {name: runs for name, runs in self._canaries.items() if name in names}
         self.last, self._state, self._finished_at = None, State.UNKNOWN, now
         self._native_absent = {}
-        self._retirement, self._left_out = None, frozenset()
+        self._retirement, self._learnt = None, Learnt()
         self._start_from_zero()
         self.version += 1
 
@@ -117,7 +118,8 @@ class TargetRecord:
     def question(self, turn: int) -> Question:
         """Return what is asked at a turn, without what the server is known to refuse."""
         chosen = self.questions[turn % len(self.questions)]
-        return replace(chosen, left_out=self._left_out) if self._left_out else chosen
+        left_out = self._learnt.left_out
+        return replace(chosen, left_out=left_out) if left_out else chosen
 
     def judge(self, question: Question, outcome_reason: object) -> None:
         """Count an answer for or against its canary; a run without an answer counts for none."""
@@ -158,7 +160,7 @@ class TargetRecord:
         if outcome.certificate_expiry_timestamp_seconds is not None:
             self._certificate_expiry = outcome.certificate_expiry_timestamp_seconds
         seen = outcome.observation
-        self._left_out |= seen.refused_fields
+        self._learnt.hear(seen)
         if seen.retirement_timestamp_seconds is not None or not seen.reason:
             self._retirement = seen.retirement_timestamp_seconds
         self._observe(outcome)
@@ -238,7 +240,7 @@ class TargetRecord:
             add(metrics.RETIREMENT, self._retirement, ("model", target.model_name))
         dialect = getattr(target, "dialect", None)
         if dialect is not None:
-            learnt = (str(dialect), ",".join(sorted(self._left_out)))
+            learnt = (str(dialect), ",".join(sorted(self._learnt.left_out)))
             add(metrics.DIALECT, 1, *zip(metrics.DIALECT.labels, learnt, strict=True))
         for metric, absent in self._native_absent.items():
             add(metrics.NATIVE_MISSING, absent, ("metric", metric))

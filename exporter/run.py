@@ -64,9 +64,12 @@ def _concluded(
     reason, detail = observation.reason, observation.detail
     for result in results:
         if reason is None and result.reason is not None:
-            reason = result.reason
+            # Half an answer is no wrong one: the limit is what to look at.
+            reason = Reason.CUT_OFF if observation.cut_off else result.reason
         if not result.passed and not detail:
             detail = f"{result.check}: {result.detail}"
+    if reason is Reason.CUT_OFF and observation.reason is None:
+        detail = f"cut by the token limit; {detail}"
     return Run(
         question=question,
         exchange=exchange,

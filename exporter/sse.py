@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from exporter.target import Chunk
 
 _BREAK = re.compile(rb"\r\n|\r|\n")
-_DONE = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][ \t]*[\r\n]")
-_TAIL_BYTES = 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,22 +21,6 @@ class Event:
     at: float
     data: str
     whole: bool = True
-
-
-class Done:
-    """Hears a stream and knows when its `data: [DONE]` line has come.
-
-    JSON holds no raw line break, so a text that quotes the marker does not end the stream.
-    """
-
-    def __init__(self) -> None:
-        self._tail = b"\n"
-
-    def __call__(self, data: bytes) -> bool:
-        """Take the next bytes; return whether nothing further matters."""
-        window = self._tail + data
-        self._tail = window[-_TAIL_BYTES:]
-        return _DONE.search(window) is not None
 
 
 def events(chunks: Iterable[Chunk]) -> Iterator[Event]:

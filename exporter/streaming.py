@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from exporter.completion import Completion
+from exporter.completion import CUT, Completion
+from exporter.hearing import Hearing
 from exporter.http_terms import refusal, request_of, retry_after_seconds
 from exporter.sse import Event, events
 from exporter.target import Exchange, Observation, Reason, Target
@@ -15,7 +16,6 @@ from exporter.transport import Transport
 from toolkit.secrets import Secret
 
 _TIMEOUTS = frozenset({Reason.TIMEOUT_TOTAL, Reason.STALL})
-_CUT = frozenset({"length", "max_tokens"})
 
 
 async def ask(  # noqa: PLR0913 - what a request has
@@ -25,7 +25,7 @@ async def ask(  # noqa: PLR0913 - what a request has
     url: str,
     body: Mapping[str, Any],
     stall_seconds: float | None,
-    heard: Callable[[bytes], bool] | None = None,
+    hearing: Hearing,
     headers: Mapping[str, str | Secret] | None = None,
 ) -> Exchange:
     """Ask for a stream, until it ends or has said all."""
@@ -38,7 +38,8 @@ async def ask(  # noqa: PLR0913 - what a request has
             headers={**typed, **(headers or {})},
             body=orjson.dumps(body),
             stall_seconds=stall_seconds,
-            heard=heard,
+            heard=hearing,
+            spoke=hearing.spoke,
         )
     )
 
@@ -59,7 +60,7 @@ def completion_of(
 
 
 def observation_of(
-    exchange: Exchange, said: Completion, refused_fields: frozenset[str] = frozenset()
+    exchange: Exchange, said: Completion, refused_fields: frozenset[str] | None = None
 ) -> Observation:
     """Make the observation of a stream: answer, reasoning, usage, and the times of its tokens."""
     reason, detail = _failure(exchange, said)
@@ -69,10 +70,12 @@ def observation_of(
         detail=detail,
         answer="".join(said.answer) or ("" if said.events else _head(exchange)),
         reasoning="".join(said.reasoning),
+        complaint=said.complaint,
         status_code=exchange.status,
         duration_seconds=exchange.times.end - exchange.times.begin,
         retry_after_seconds=retry_after_seconds(exchange),
         finish_reason=said.finish_reason,
+        cut_off=said.finish_reason in CUT,
         served_model=said.served_model,
         fingerprint=said.fingerprint,
         prompt_tokens=said.prompt_tokens,
@@ -90,17 +93,22 @@ def _failure(exchange: Exchange, said: Completion) -> tuple[Reason | None, str]:
     """Decide why this is no whole answer, (None, "") when it is one."""
     refused = refusal(exchange)
     if said.reason is not None:
-        return said.reason, said.detail
-    if refused is not None and not said.ended:
+        return said.reason, f"{said.detail}, {_so_far(said)}"
+    if said.ended:
+        return _ended(said)
+    if refused is not None:
         return _in_stream(*refused, said)
-    if not said.ended:
-        nothing = (Reason.EMPTY, "the answer has no events")
-        return (Reason.STREAM_TRUNCATED, "no [DONE], no finish reason") if said.events else nothing
+    if said.events:
+        return Reason.STREAM_TRUNCATED, f"no [DONE], no finish reason, {_so_far(said)}"
+    return Reason.EMPTY, "the answer has no events"
+
+
+def _ended(said: Completion) -> tuple[Reason | None, str]:
     if said.answer or said.tool_calls:
         return None, ""
-    if said.finish_reason in _CUT and said.reasoning:
+    if said.finish_reason in CUT and said.reasoning:
         return Reason.CUT_OFF, "cut by the token limit while reasoning"
-    return Reason.EMPTY, "the answer is empty"
+    return Reason.EMPTY, "reasoning only, no answer" if said.reasoning else "the answer is empty"
 
 
 def _in_stream(reason: Reason, detail: str, said: Completion) -> tuple[Reason, str]:
@@ -108,8 +116,18 @@ def _in_stream(reason: Reason, detail: str, said: Completion) -> tuple[Reason, s
     if reason in _TIMEOUTS and not said.token_times:
         return Reason.TIMEOUT_FIRST_TOKEN, "no token came in time"
     if reason is Reason.PROTOCOL and said.events:
-        return Reason.STREAM_TRUNCATED, "the connection ended before the stream"
+        return Reason.STREAM_TRUNCATED, f"the connection ended before the stream, {_so_far(said)}"
+    if reason is Reason.STALL:
+        return reason, f"{detail}, {_so_far(said)}"
     return reason, detail
+
+
+def _so_far(said: Completion) -> str:
+    """Say how far a stream had come, which tells an engine that broke from one that never began."""
+    count = len(said.token_times)
+    if not count:
+        return "before the first token"
+    return f"after {count} chunk{'s' if count > 1 else ''} with tokens"
 
 
 def _head(exchange: Exchange) -> str:

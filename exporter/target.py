@@ -171,7 +171,9 @@ class Observation:
 
     Absent figures are None. `document` is the parsed JSON of the answer where there is one,
     `vector` the embedding, `version` what the server calls the model's version, `refused_fields`
-    what of the request the server named when it refused it.
+    what of the request the server named when it refused it (None: it refused none, or what is sent
+    is settled). `cut_off` says that a limit of tokens cut the answer, `complaint` what the server
+    said in its place; it is for people to read.
     """
 
     reason: Reason | None = None
@@ -196,7 +198,9 @@ class Observation:
     stream_buffered: bool | None = None
     vector: tuple[float, ...] | None = None
     retirement_timestamp_seconds: float | None = None
-    refused_fields: frozenset[str] = frozenset()
+    refused_fields: frozenset[str] | None = None
+    cut_off: bool = False
+    complaint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -43,11 +43,12 @@ class Request:
 
     `heard` is given each piece of the body and says whether nothing further matters.
     `private` names the headers, in small letters, that no other origin is sent.
-    `stall_seconds` bounds the wait between two pieces, `connect_seconds` the time until connected,
-    TLS included; `named` holds the addresses that the configuration itself names, and that are
-    therefore not refused. `keep` uses a connection again and leaves it open. `proxy` is an http
-    address, `proxy_authorization` the header's value that only it is sent. `instead` makes the
-    exchange where it is not HTTP, and is held to the same contract; it is given the clock.
+    `stall_seconds` bounds the wait between two pieces (only those count that `spoke`, asked after
+    `heard`, says yes to), `connect_seconds` the time until connected, TLS included; `named` holds
+    the addresses that the configuration itself names, and that are therefore not refused. `keep`
+    uses a connection again and leaves it open. `proxy` is an http address, `proxy_authorization`
+    the header's value that only it is sent. `instead` makes the exchange where it is not HTTP, and
+    is held to the same contract; it is given the clock.
     """
 
     method: str
@@ -63,6 +64,7 @@ class Request:
     follow_redirects: bool = False
     named: frozenset[str] = frozenset()
     heard: Callable[[bytes], bool] | None = None
+    spoke: Callable[[], bool] | None = None
     keep: bool = False
     proxy: str | None = None
     proxy_authorization: str | None = field(default=None, repr=False)
@@ -328,7 +330,7 @@ class HttpTransport:
             link.stamp()
             seen.offset = seen.offset or kernel.sample(clock)
         seen.response = response
-        receiver = Receiver(response, clock, request.stall_seconds)
+        receiver = Receiver(response, clock, request.stall_seconds, request.spoke)
         link.listen(receiver.take)
         try:
             await link.send(text)

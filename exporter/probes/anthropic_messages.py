@@ -11,6 +11,7 @@ from exporter.anthropic import read_stream, read_whole
 from exporter.canary import ALIVE, Canaries, prompt_of
 from exporter.check import CheckField
 from exporter.headers import Headers
+from exporter.hearing import Hearing
 from exporter.prediction import joined
 from exporter.probe import Question, probes
 from exporter.target import Exchange, Observation, Target, between
@@ -29,7 +30,7 @@ class AnthropicMessages(Target):
         default_factory=dict, description="sent besides our own: {x-api-key: {env: NAME}}"
     )
     max_tokens: Annotated[int, between(1, 32_768)] = Field(64, description="longest answer")
-    stall: Duration | None = Field(None, gt=0, description="longest wait between two chunks")
+    stall: Duration | None = Field(None, gt=0, description="longest wait for a token after another")
     canaries: Canaries = Field((ALIVE,), description="asked in turn, one a run")
     checks: tuple[CheckField, ...] = Field((), description="what every canary's answer must hold")
 
@@ -50,6 +51,7 @@ class AnthropicMessages(Target):
                 "stream": True,
             },
             stall_seconds=self.stall,
+            hearing=Hearing("anthropic"),
             headers={"anthropic-version": _VERSION, **self.headers},
         )
 

@@ -6,7 +6,6 @@ The card is that of `GET /v1/models/{id}` (docs.mistral.ai, API, models).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
@@ -16,6 +15,7 @@ from exporter.check import CheckField
 from exporter.headers import Headers
 from exporter.prediction import FaultError
 from exporter.probe import Question, probes
+from exporter.retirement import retirement_of
 from exporter.target import Exchange, Observation, Reason, Target
 from exporter.transport import Transport
 
@@ -59,7 +59,7 @@ class MistralModels(Target):
             served_model=names[0],
             # An alias moves without a word: its newest other name is the version behind it.
             version=max((each for each in names if each != self.model), default=names[0]),
-            retirement_timestamp_seconds=_retirement(card),
+            retirement_timestamp_seconds=retirement_of(card, "deprecation"),
         )
 
 
@@ -68,15 +68,3 @@ def _names(card: Mapping[str, Any]) -> list[str]:
     aliases = card.get("aliases")
     given += aliases[:_MOST_ALIASES] if isinstance(aliases, list) else []
     return [each for each in given if isinstance(each, str)]
-
-
-def _retirement(card: Mapping[str, Any]) -> float | None:
-    """Read `deprecation`, the date from which the model is gone; without a zone it is in UTC."""
-    text = card.get("deprecation")
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(str(text))
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise FaultError(Reason.SCHEMA, "`deprecation` is no date") from None

@@ -11,9 +11,9 @@ from exporter import streaming
 from exporter.canary import ALIVE, Canaries, prompt_of
 from exporter.check import CheckField
 from exporter.completion import read_stream, read_whole
+from exporter.hearing import Hearing
 from exporter.prediction import joined
 from exporter.probe import Question, probes
-from exporter.sse import Done
 from exporter.target import Exchange, Observation, Target, between
 from exporter.transport import Transport
 from toolkit.settings import Duration
@@ -24,9 +24,11 @@ class OpenAICompletions(Target):
     """Asks for a streamed completion of a prompt; right is a whole answer that holds the checks."""
 
     model: str = Field(min_length=1, max_length=200, description="the model to ask for")
-    dialect: dialects.Name = Field("auto", description="which optional fields the server takes")
+    dialect: dialects.Name = Field(
+        "auto", description="which fields the server takes; auto learns it, but not for /probe"
+    )
     max_tokens: Annotated[int, between(1, 32_768)] = Field(64, description="longest answer")
-    stall: Duration | None = Field(None, gt=0, description="longest wait between two chunks")
+    stall: Duration | None = Field(None, gt=0, description="longest wait for a token after another")
     canaries: Canaries = Field((ALIVE,), description="asked in turn, one a run")
     checks: tuple[CheckField, ...] = Field((), description="what every canary's answer must hold")
 
@@ -48,13 +50,14 @@ class OpenAICompletions(Target):
             url=joined(self.url or "", dialects.path(self.dialect, "completions")),
             body=body,
             stall_seconds=self.stall,
-            heard=Done(),
+            hearing=Hearing(),
         )
 
     def preprocess(self, question: Question, exchange: Exchange) -> Observation:
         """Read the stream: answer, reasoning, usage, and the times of its tokens."""
         del question
         said = streaming.completion_of(exchange, read_stream, read_whole)
-        is_auto = self.dialect == "auto"
-        refused = dialects.refused_fields(exchange.status, exchange.body) if is_auto else ()
-        return streaming.observation_of(exchange, said, frozenset(refused))
+        if self.dialect != "auto":
+            return streaming.observation_of(exchange, said)
+        refused = dialects.refused_fields(exchange.status, exchange.body)
+        return streaming.observation_of(exchange, said, refused)

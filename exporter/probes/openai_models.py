@@ -10,6 +10,7 @@ from exporter.check import CheckField
 from exporter.headers import Headers
 from exporter.prediction import FaultError
 from exporter.probe import Question, probes
+from exporter.retirement import retirement_of
 from exporter.target import Exchange, Observation, Reason, Target
 from exporter.transport import Transport
 
@@ -44,8 +45,13 @@ class OpenAIModels(Target):
 
     def _read(self, body: bytes) -> Observation:
         document = prediction.small(prediction.finite(prediction.parsed(body)))
-        ids = [prediction.member(each, "id") for each in prediction.rows(document, "data")]
-        if self.model is not None and self.model not in ids:
-            text = f"the model is not among the {len(ids)} that are served"
+        cards = prediction.rows(document, "data")
+        ours = [each for each in cards if prediction.member(each, "id") == self.model]
+        if self.model is not None and not ours:
+            text = f"the model is not among the {len(cards)} that are served"
             raise FaultError(Reason.WRONG_ANSWER, text)
-        return Observation(document=document, served_model=self.model)
+        return Observation(
+            document=document,
+            served_model=self.model,
+            retirement_timestamp_seconds=retirement_of(ours[0], "shutdown_date") if ours else None,
+        )

@@ -13,19 +13,34 @@ from exporter.wire.response import Response
 class Receiver:
     """Feeds what a link reads to a response, and wakes one waiter at the end.
 
-    `stall_seconds` bounds the wait between two pieces of the body; None is no bound.
+    `stall_seconds` bounds the wait between two pieces of the body, those that `spoke` says yes to
+    where it is given; None is no bound.
     """
 
-    __slots__ = ("_clock", "_finished", "_last_at", "_loop", "_response", "_stall", "_timer")
+    __slots__ = (
+        "_clock",
+        "_finished",
+        "_last_at",
+        "_loop",
+        "_response",
+        "_spoke",
+        "_stall",
+        "_timer",
+    )
 
     def __init__(
-        self, response: Response, clock: Callable[[], float], stall_seconds: float | None
+        self,
+        response: Response,
+        clock: Callable[[], float],
+        stall_seconds: float | None,
+        spoke: Callable[[], bool] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._finished: asyncio.Future[None] = self._loop.create_future()
         self._response = response
         self._clock = clock
         self._stall = stall_seconds
+        self._spoke = spoke
         self._last_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -44,7 +59,7 @@ class Receiver:
             return
         if response.done:
             finished.set_result(None)
-        elif self._stall is not None and response.reads:
+        elif self._stall is not None and response.reads and (self._spoke is None or self._spoke()):
             self._last_at = at
             if self._timer is None:
                 self._timer = self._loop.call_later(self._stall, self._look)
@@ -58,7 +73,7 @@ class Receiver:
             self._timer = self._loop.call_later(left_seconds + 0.001, self._look)
         elif not self._finished.done():
             self._finished.set_exception(
-                FailedError(Reason.STALL, f"nothing came for {stall_seconds:g} s")
+                FailedError(Reason.STALL, f"nothing new came for {stall_seconds:g} s")
             )
 
     async def wait(self) -> None:

@@ -184,7 +184,7 @@ STREAMS: dict[str, tuple[Behaviour, Reason | None]] = {
     ),
     "tokens, then pings": (
         forever(STREAM + delta("Paris"), b": ping\n\n", 0.02),
-        Reason.TIMEOUT_TOTAL,
+        Reason.STALL,
     ),
     "held open after the end": (forever(STREAM + delta("Paris") + DONE, b": ping\n\n", 0.02), None),
     "no [DONE], but finished": (says(STREAM + delta("Paris") + finished()), None),

@@ -94,6 +94,30 @@ def test_stream_in_one_read_is_buffered() -> None:
     assert observed((15, delta("a") + delta("b") + finished() + DONE)).stream_buffered is None
 
 
+def test_stream_that_a_proxy_held_back_is_buffered() -> None:
+    """In several reads too, when they are nearer to each other than tokens are made."""
+    words = [(15 + index * 2e-5, delta(word)) for index, word in enumerate("abcdefgh")]
+    assert observed(*words, (15.1, finished() + DONE)).stream_buffered is True
+    slower = [(15 + index * 2e-3, delta(word)) for index, word in enumerate("abcdefgh")]
+    assert observed(*slower, (15.1, finished() + DONE)).stream_buffered is False
+
+
+def test_reasoning_that_is_not_shown_does_not_quicken_the_tokens() -> None:
+    """Its tokens are in the usage, but came before the first that was seen: (12 - 11) / (5 - 1)."""
+    usage = b'{"completion_tokens":105,"completion_tokens_details":{"reasoning_tokens":100}}'
+    told = event(b'{"choices":[],"usage":%s}' % usage)
+    seen = observed((11, delta("a")), (12, delta("b")), (13, finished() + told + DONE))
+    assert seen.time_per_output_token_seconds == pytest.approx(0.25)
+    shown = observed((11, delta("h", "reasoning")), (12, delta("b") + finished() + told + DONE))
+    assert shown.time_per_output_token_seconds == pytest.approx(1 / 104)
+
+
+def test_a_refusal_is_an_answer() -> None:
+    """What a user is shown in the answer's place is one, for the checks to judge."""
+    seen = observed((11, delta("I cannot", "refusal")), (12, finished() + DONE))
+    assert (seen.reason, seen.answer) == (None, "I cannot")
+
+
 def test_answer_that_is_no_stream_is_read() -> None:
     """A server that ignores `stream` still answered."""
     body = b'{"choices":[{"message":{"content":"Paris"},"finish_reason":"stop"}],"model":"m2"}'

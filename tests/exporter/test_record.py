@@ -23,6 +23,7 @@ async def test_what_a_server_refuses_is_learnt_once() -> None:
     agent = world.agent(chat(Canary(name="c", prompt="p")))
     await agent.run_once()
     assert agent.record.failures[0].reason is Reason.HTTP_4XX
+    assert len(world.asked) == 1
     await agent.run_once()
     assert agent.record.state(world.now) is State.OK
     assert b'"max_completion_tokens":64' in world.asked[-1][1].body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sse import Done, Event, events
+from exporter.sse import Event, events
 from exporter.target import Chunk
 
 PIECES = st.lists(
@@ -43,12 +43,3 @@ def test_odd_lines_are_read_as_the_standard_says() -> None:
     """Comments and other fields are skipped, several data lines joined, one space removed."""
     text = b"\xef\xbb\xbf: hi\nid: 1\ndata:  a\r\ndata:b\rdata\n\nevent: x\n\ndata: c"
     assert seen(text, 100) == [(" a\nb\n", True), ("c", False)]
-
-
-@given(size=st.integers(1, 30))
-def test_done_is_heard_across_reads(size: int) -> None:
-    """The end marker is found however it is cut, and only as a line of its own."""
-    heard = Done()
-    quoted = b'data: {"content":"data: [DONE]"}\n\n'
-    assert not any(heard(chunk.data) for chunk in in_chunks(quoted * 3, size))
-    assert any(heard(chunk.data) for chunk in in_chunks(b"data:[DONE]\r\n\r\n", size))

@@ -103,6 +103,15 @@ async def test_the_model_must_be_listed() -> None:
     assert (await asked(under_kserve, OpenAIModels, dialect="kserve")).reason is None
 
 
+async def test_a_list_may_say_when_a_model_goes() -> None:
+    """OpenAI's `shutdown_date`, of the model asked for alone."""
+    cards = [{"id": "a", "shutdown_date": "2027-03-31"}, {"id": "b", "shutdown_date": None}]
+    routes = {"GET /v1/models": says({"data": cards})}
+    for model, at in (("a", 1806451200.0), ("b", None), (None, None)):
+        run = await asked(routes, OpenAIModels, model=model)
+        assert (run.reason, run.observation.retirement_timestamp_seconds) == (None, at)
+
+
 CARD: dict[str, Any] = {
     "id": "mistral-small-latest",
     "name": "mistral-small-2506",

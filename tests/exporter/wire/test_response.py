@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.sse import Done
+from exporter.hearing import Hearing
 from exporter.target import Reason
 from exporter.wire.failure import FailedError
 from exporter.wire.response import HEAD_LIMIT_BYTES, Response
@@ -93,7 +93,7 @@ def test_a_listener_ends_it_and_merged_events_are_counted() -> None:
     """After `[DONE]` nothing matters; a read with two events gives both one time."""
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
     response = read([head, b"data: a\n\n", b"data: b\n\ndata: c\n\n", b"data: [DONE]\n\n", b"x"],
-                    heard=Done())  # fmt: skip
+                    heard=Hearing())  # fmt: skip
     assert response.done
     assert not response.reusable
     assert response.merged_reads == 1
