@@ -17,6 +17,7 @@ from exporter.excerpt import excerpt, secrets_of
 from exporter.instruments import Instruments
 from exporter.native.watch import Watch
 from exporter.probe import Question
+from exporter.ratelimit import remaining_ratios
 from exporter.record import TargetRecord
 from exporter.run import Run, perform
 from exporter.target import Outcome, Skip, State
@@ -170,6 +171,7 @@ def outcome_of(
         certificate_expiry_timestamp_seconds=(
             None if exchange is None else exchange.certificate_expiry_timestamp_seconds
         ),
+        ratelimit_remaining={} if exchange is None else remaining_ratios(exchange.headers),
         detail=run.detail,
         excerpt=excerpt(text, secrets),
     )

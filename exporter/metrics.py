@@ -137,6 +137,14 @@ BUFFERED = Family(
     kind="gauge",
     help="Whether the last run's stream came all at once (1) or as it was made (0).",
 )
+RATELIMIT = Family(
+    name="vigie_ratelimit_remaining_ratio",
+    kind="gauge",
+    help="What is left of a rate limit as the last run's answer told it, by resource: requests or"
+    " tokens (input_, output_), with the window where it is named (_minute).",
+    labels=("resource",),
+    unit="ratio",
+)
 TOKENS = Family(
     name="vigie_llm_tokens_total",
     kind="counter",

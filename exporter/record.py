@@ -258,6 +258,8 @@ class TargetRecord:
             add(metrics.PHASE, duration, ("phase", phase))
         add(metrics.CHUNK_GAP, last.observation.chunk_gap_max_seconds)
         add(metrics.BUFFERED, last.observation.stream_buffered)
+        for resource, ratio in last.ratelimit_remaining.items():
+            add(metrics.RATELIMIT, ratio, ("resource", resource))
         for canary, runs in self._canaries.items():
             if canary and runs:
                 add(metrics.PASS_RATIO, sum(runs) / len(runs), ("canary", canary))

@@ -232,6 +232,7 @@ class Outcome:
     checks: tuple[CheckResult, ...] = ()
     phases: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     certificate_expiry_timestamp_seconds: float | None = None
+    ratelimit_remaining: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     detail: str = ""
     excerpt: str = ""
 

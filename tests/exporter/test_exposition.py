@@ -45,6 +45,7 @@ OUTCOME = Outcome(
     checks=(CheckResult(check="regex", passed=True),),
     phases={"connect": 0.001},
     certificate_expiry_timestamp_seconds=1.8e9,
+    ratelimit_remaining={"requests": 0.5},
 )
 
 
