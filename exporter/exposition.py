@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from exporter.metrics import FAMILIES, Family, Sample
-from exporter.record import TargetRecord
+from exporter.record import Labels, TargetRecord
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -36,11 +36,28 @@ def _quality(text: str) -> float:
 
 
 @dataclass(kw_only=True, slots=True)
+class _Series:
+    """The series of one family of one target: all but the values, and how they last were."""
+
+    template: str
+    labels: tuple[Labels, ...] = ()
+    values: tuple[float, ...] = ()
+    count: int = -1
+    lines: bytes = b""
+
+    def render(self, values: tuple[float, ...]) -> None:
+        """Write the lines anew."""
+        self.values = values
+        self.lines = (self.template % tuple(map(_number, values))).encode()
+
+
+@dataclass(kw_only=True, slots=True)
 class _Kept:
     """One target's last rendering, with what it was rendered from."""
 
     stamp: tuple[int, bool]
-    samples: dict[Family, tuple[Sample, ...]]
+    plain: dict[Family, _Series]
+    histograms: dict[tuple[Family, Labels], _Series]
     lines: dict[Family, bytes]
 
 
@@ -52,13 +69,13 @@ class Exposition:
 
     def render(self, records: Sequence[TargetRecord], *, now: float, openmetrics: bool) -> bytes:
         """Return one block per family that has samples; OpenMetrics without its `# EOF`."""
-        kept = [self._target(record, now) for record in records]
+        kept = [self._target(record, now).lines for record in records]
         gone = self._kept.keys() - {record.target.name for record in records}
         for name in gone:
             del self._kept[name]
         parts: list[bytes] = []
         for family in FAMILIES:
-            lines = [each.lines[family] for each in kept if family in each.lines]
+            lines = [each[family] for each in kept if family in each]
             if lines:
                 parts.append(header(family, openmetrics=openmetrics))
                 parts.extend(lines)
@@ -67,18 +84,44 @@ class Exposition:
     def _target(self, record: TargetRecord, now: float) -> _Kept:
         name = record.target.name or ""
         stamp = (record.version, record.is_stale(now))
-        before = self._kept.get(name)
-        if before is not None and before.stamp == stamp:
-            return before
-        samples = dict(record.samples(now))
-        lines = {
-            family: before.lines[family]
-            if before is not None and before.samples.get(family) == each
-            else render_samples(family, each, target=name)
-            for family, each in samples.items()
-        }
-        self._kept[name] = _Kept(stamp=stamp, samples=samples, lines=lines)
-        return self._kept[name]
+        kept = self._kept.get(name)
+        if kept is not None and kept.stamp == stamp:
+            return kept
+        if kept is None:
+            kept = self._kept[name] = _Kept(stamp=stamp, plain={}, histograms={}, lines={})
+        kept.stamp = stamp
+        kept.lines = {**_plain(kept, record, name, now), **_histograms(kept, record, name)}
+        return kept
+
+
+def _plain(kept: _Kept, record: TargetRecord, name: str, now: float) -> dict[Family, bytes]:
+    found = record.plain(now)
+    for gone in kept.plain.keys() - found.keys():
+        del kept.plain[gone]
+    for family, samples in found.items():
+        labels = tuple([sample.labels for sample in samples])
+        values = tuple([sample.value for sample in samples])
+        series = kept.plain.get(family)
+        if series is None or series.labels != labels:
+            series = _Series(template=_template(family, samples, name), labels=labels)
+            kept.plain[family] = series
+        if series.values != values:
+            series.render(values)
+    return {family: kept.plain[family].lines for family in found}
+
+
+def _histograms(kept: _Kept, record: TargetRecord, name: str) -> dict[Family, bytes]:
+    found: dict[Family, bytes] = {}
+    for family, labels, histogram in record.histograms():
+        series = kept.histograms.get((family, labels))
+        if series is None:
+            template = _template(family, histogram.samples(labels), name)
+            series = kept.histograms[family, labels] = _Series(template=template)
+        if series.count != histogram.count:
+            series.count = histogram.count
+            series.render(histogram.values())
+        found[family] = found.get(family, b"") + series.lines
+    return found
 
 
 def header(family: Family, *, openmetrics: bool) -> bytes:
@@ -95,13 +138,20 @@ def header(family: Family, *, openmetrics: bool) -> bytes:
 
 def render_samples(family: Family, samples: Iterable[Sample], *, target: str | None) -> bytes:
     """Return the samples' lines, which both formats share; `target` None leaves the label out."""
+    given = tuple(samples)
+    values = tuple(_number(sample.value) for sample in given)
+    return (_template(family, given, target) % values).encode()
+
+
+def _template(family: Family, samples: Iterable[Sample], target: str | None) -> str:
+    """Return the lines with a `%s` in the place of each value."""
     first = () if target is None else (("target", target),)
     lines = []
     for sample in samples:
         labels = ",".join(f'{k}="{_escaped(v)}"' for k, v in (*first, *sample.labels))
         braces = f"{{{labels}}}" if labels else ""
-        lines.append(f"{family.name}{sample.suffix}{braces} {_number(sample.value)}\n")
-    return "".join(lines).encode()
+        lines.append(f"{family.name}{sample.suffix}{braces}".replace("%", "%%") + " %s\n")
+    return "".join(lines)
 
 
 def _escaped(value: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import accumulate
 
 from exporter.metrics import Sample
 
@@ -15,11 +16,18 @@ class Histogram:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
+        self.count = 0
+        """How many values were observed: another number whenever anything is another."""
 
     def observe(self, value: float) -> None:
         """Count one value."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
+        self.count += 1
+
+    def values(self) -> tuple[float, ...]:
+        """Return the values of `samples`, in their order."""
+        return (*accumulate(self._counts), self._sum, self.count)
 
     def samples(self, labels: tuple[tuple[str, str], ...] = ()) -> Iterator[Sample]:
         """Yield cumulative buckets, sum and count."""

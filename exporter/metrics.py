@@ -23,9 +23,12 @@ _FIRST_TOKEN_BUCKETS = (
 _TOKEN_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Family:
-    """One metric family; every series carries `target`, then `labels`."""
+    """One metric family; every series carries `target`, then `labels`.
+
+    There is one of each: compared by identity, since it is the key of all that is counted.
+    """
 
     name: str
     kind: Literal["gauge", "counter", "histogram"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -25,6 +25,7 @@ _MODEL_CHARACTERS = 100
 _PROMPT_FAMILIES = (metrics.FIRST_TOKEN, metrics.FIRST_ANSWER, metrics.PER_TOKEN)
 
 Samples = Mapping[Family, tuple[Sample, ...]]
+Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -207,6 +208,18 @@ class TargetRecord:
 
     def samples(self, now: float) -> Samples:
         """Return every family's samples, the families of a last run only while it holds."""
+        found = {family: list(samples) for family, samples in self.plain(now).items()}
+        for family, labels, histogram in self.histograms():
+            found.setdefault(family, []).extend(histogram.samples(labels))
+        return {family: tuple(samples) for family, samples in found.items()}
+
+    def histograms(self) -> Iterator[tuple[Family, Labels, Histogram]]:
+        """Yield the histograms with their labels."""
+        for (family, label), histogram in self._histograms.items():
+            yield family, tuple((name, label) for name in family.labels), histogram
+
+    def plain(self, now: float) -> Samples:
+        """Return the samples of `samples` that are of no histogram."""
         found: dict[Family, list[Sample]] = {}
 
         def add(family: Family, value: float | None, *labels: tuple[str, str]) -> None:
@@ -217,9 +230,6 @@ class TargetRecord:
         self._add_last(add, now)
         for (family, label), count in self._counts.items():
             add(family, count, *((name, label) for name in family.labels))
-        for (family, label), histogram in self._histograms.items():
-            labels = tuple((name, label) for name in family.labels)
-            found.setdefault(family, []).extend(histogram.samples(labels))
         return {family: tuple(samples) for family, samples in found.items()}
 
     def _add_facts(self, add: _Add, now: float) -> None:

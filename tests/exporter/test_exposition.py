@@ -139,14 +139,14 @@ def test_unchanged_target_is_not_rendered_again() -> None:
     exposition = Exposition()
     records = [whole_record("a"), whole_record("b")]
     before = exposition.render(records, now=2.0, openmetrics=False)
-    kept = dict(exposition._kept)
+    kept = {name: each.lines for name, each in exposition._kept.items()}
     assert exposition.render(records, now=2.0, openmetrics=False) == before
-    assert exposition._kept["a"] is kept["a"]
+    assert exposition._kept["a"].lines is kept["a"]
     records[0].skip(Skip.WAITING, now=2.0)
     exposition.render(records, now=2.0, openmetrics=False)
-    assert exposition._kept["a"] is not kept["a"]
-    assert exposition._kept["b"] is kept["b"]
-    assert exposition._kept["a"].lines[DURATION] is kept["a"].lines[DURATION]
+    assert exposition._kept["a"].lines is not kept["a"]
+    assert exposition._kept["b"].lines is kept["b"]
+    assert exposition._kept["a"].lines[DURATION] is kept["a"][DURATION]
 
 
 def test_target_that_is_gone_leaves_nothing() -> None:
