@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -55,3 +56,18 @@ def refuse_forbidden(host: str, address: str, *, named: frozenset[str]) -> None:
     found = literal(address)
     if found is not None and is_forbidden(found) and str(found) not in named:
         raise ForbiddenAddressError(f"{host} is {found}, a link-local or metadata address")
+
+
+def allows(pattern: str, host: str, port: int) -> bool:
+    """Say whether an `allow_targets` pattern allows a host.
+
+    `*` stands for any part between dots, or alone for any host; a pattern without a port allows
+    any.
+    """
+    wanted, colon, wanted_port = pattern.rpartition(":")
+    if not colon or pattern.endswith("]"):
+        wanted, wanted_port = pattern, "*"
+    if wanted_port not in {"*", str(port)}:
+        return False
+    parts = (re.escape(part) for part in wanted.lower().split("*"))
+    return wanted == "*" or re.fullmatch("[^.:]*".join(parts), host.lower()) is not None

@@ -149,9 +149,14 @@ def _discoveries(file: File) -> _Faults:
         for field in ("name", "url"):
             if getattr(each.template, field) is not None:
                 yield (*place, "template", field), "comes from the list", "remove it"
-        if each.template.allow_targets:
-            yield (*place, "template", "allow_targets"), "is for probe modules only", "remove it"
+        for number, pattern in enumerate(each.template.allow_targets):
+            allowed = (*place, "template", "allow_targets", number)
+            yield from _pattern(pattern, allowed, each.template)
         yield from _times(file, each.template, (*place, "template"))
+        budget = each.template.budget
+        native = each.native or each.template.native
+        if budget and budget.skip_if_waiting_over is not None and native is None:
+            yield (*place, "native"), "nobody tells how many wait", "add `native`"
 
 
 def _pattern(pattern: str, place: _Path, module: Target) -> _Faults:

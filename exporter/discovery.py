@@ -6,27 +6,51 @@ http_sd_config): a list of `{"targets": [...], "labels": {...}}`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Annotated, Any, Protocol, runtime_checkable
 
-import pydantic
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from exporter.access import Url
+from exporter.native.names import Server
 from exporter.probe import probes
-from exporter.target import Interval, Labels, Name, Target
+from exporter.relabel import Rule
+from exporter.target import Interval, Name, Target, between
 from exporter.transport import Transport
 from toolkit.plugins import Registry
 from toolkit.settings import Settings
 
 MOST_TARGETS = 50_000
-_META = "__"
-_MODEL, _NAME = "__vigie_model", "__vigie_name"
 
 
 class DiscoveryError(Exception):
     """Targets could not be found just now; the text says why, without a secret."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """One list of target groups as it was parsed, and the labels that say where it is from.
+
+    `stamp` changes when the place has to be read again; `problem` says why this is not what is
+    there now, but what was there before.
+    """
+
+    origin: str
+    groups: Sequence[Any]
+    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    stamp: Hashable = None
+    problem: str = ""
+
+
+class FoundNative(Settings):
+    """Where the metrics of a model server that was found are: on the target's host."""
+
+    server: Server = Field(description="whose names to read")
+    path: str = Field("/metrics", pattern=r"^/[!-~]*$", description="where on the target's host")
+    port: Annotated[int, between(1, 65_535)] | None = Field(
+        None, description="where it is not the target's own"
+    )
 
 
 @runtime_checkable
@@ -44,12 +68,27 @@ class Discovery(Protocol):
         ...
 
     @property
+    def relabel(self) -> tuple[Rule, ...]:
+        """What is done with the labels of each entry."""
+        ...
+
+    @property
     def template(self) -> Target:
         """What each target is, but for its name, address and labels."""
         ...
 
-    async def documents(self, transport: Transport) -> Sequence[Any]:
-        """Give the lists that are there now, each as it was parsed; raises DiscoveryError."""
+    @property
+    def native(self) -> FoundNative | None:
+        """Where the targets' own metrics are."""
+        ...
+
+    async def documents(
+        self, transport: Transport, before: Mapping[str, Document]
+    ) -> Sequence[Document]:
+        """Give the lists that are there now; raises DiscoveryError.
+
+        `before` holds, by origin, those of the last time, to be given again where nothing changed.
+        """
         ...
 
 
@@ -61,80 +100,27 @@ class Place(Settings):
 
     name: Name = Field(description="the label `discovery` of its metrics")
     refresh: Interval = Field(60.0, description="between two looks")
+    relabel: tuple[Rule, ...] = Field(
+        (), max_length=100, description="Prometheus's relabelling rules for what is found"
+    )
+    native: FoundNative | None = Field(
+        None, description="the metrics of the model servers that are found"
+    )
     template: Annotated[Target, probes.by_kind()] = Field(
         description="a target without name and url: what each of those that are found is"
     )
 
-
-class _Entry(Settings):
-    """What the list itself says of one target."""
-
-    name: Name
-    url: Url
-    labels: Labels
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
-    """What a list came to: the targets, and why others of it are none."""
-
-    targets: tuple[Target, ...]
-    problems: tuple[str, ...]
+    @field_validator("template")
+    @classmethod
+    def _bounded(cls, template: Target) -> Target:
+        """Let a list name any host, but none that is refused unless it is named here."""
+        if template.allow_targets:
+            return template
+        return template.model_copy(update={"allow_targets": ("*",)})
 
 
-def read(documents: Sequence[Any], template: Target) -> Listed:
-    """Make targets of lists; an entry that cannot be one is named and left out."""
-    targets: dict[str, Target] = {}
-    problems: list[str] = []
-    for address, labels in _addresses(documents, problems):
-        try:
-            target = _made(address, labels, template)
-        except ValueError as error:
-            problems.append(f"{address[:100]!r}: {_first(error)}")
-            continue
-        name = target.name or ""
-        if len(targets) >= MOST_TARGETS:
-            problems.append(f"over {MOST_TARGETS} targets; the rest is left out")
-            break
-        if targets.setdefault(name, target) is not target:
-            problems.append(f"{name!r} is there twice; the first counts")
-    return Listed(targets=tuple(targets.values()), problems=tuple(problems))
-
-
-def _addresses(
-    documents: Sequence[Any], problems: list[str]
-) -> Iterator[tuple[str, Mapping[str, str]]]:
-    for document in documents:
-        if not isinstance(document, list):
-            problems.append("not a list of target groups")
-            continue
-        for group in document:
-            addresses = group.get("targets") if isinstance(group, dict) else None
-            labels = group.get("labels") or {} if isinstance(group, dict) else {}
-            if not isinstance(addresses, list) or not isinstance(labels, dict):
-                problems.append("a group is not of the form {targets: [...], labels: {...}}")
-                continue
-            texts = {str(name): str(value) for name, value in labels.items()}
-            yield from ((str(address), texts) for address in addresses)
-
-
-def _made(address: str, labels: Mapping[str, str], template: Target) -> Target:
-    url = address if "://" in address else f"http://{address}"
-    entry = _Entry(
-        name=labels.get(_NAME) or address.partition("://")[2] or address,
-        url=url,
-        labels={
-            **template.labels,
-            **{name: text for name, text in labels.items() if not name.startswith(_META)},
-        },
-    )
-    own = {"name": entry.name, "url": entry.url, "labels": entry.labels}
-    if labels.get(_MODEL) and "model" in type(template).model_fields:
-        own["model"] = labels[_MODEL]
-    return template.model_copy(update=own)
-
-
-def _first(error: ValueError) -> str:
-    if isinstance(error, pydantic.ValidationError):
-        return str(error.errors(include_url=False, include_input=False)[0]["msg"])[:200]
-    return str(error)[:200]
+def groups_of(data: Any) -> Sequence[Any]:
+    """Return the list of groups that was parsed; raises DiscoveryError when it is none."""
+    if not isinstance(data, list):
+        raise DiscoveryError("not a list of target groups")
+    return data

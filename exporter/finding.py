@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from exporter.config import Config
-from exporter.discovery import Discovery, DiscoveryError, Listed, read
+from exporter.discovery import Discovery, DiscoveryError, Document
+from exporter.excerpt import clean
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
+from exporter.listing import Listed, read
 from exporter.sharding import Shard
 from exporter.target import Target
 from exporter.transport import Transport
@@ -19,7 +21,7 @@ from exporter.transport import Transport
 log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 1.0
-_NOTHING = Listed(targets=(), problems=())
+_SHOWN_PROBLEMS = 10
 
 
 @dataclass(kw_only=True, slots=True)
@@ -28,7 +30,8 @@ class _Seen:
 
     place: Discovery
     due_at: float
-    listed: Listed = _NOTHING
+    documents: Mapping[str, Document] = field(default_factory=dict)
+    listed: Listed = field(default_factory=Listed)
 
 
 class Finder:
@@ -61,8 +64,8 @@ class Finder:
             for place in config.discoveries:
                 seen = self._seen[place.name] = _Seen(place=place, due_at=self._clock())
                 known = before.pop(place.name, None)
-                if known is not None and known.place == place:
-                    seen.listed = known.listed
+                if known is not None:
+                    await _carry_over(known, seen)
             for name in before:
                 self._instruments.forget_discovery(name)
             self._config = config
@@ -91,22 +94,34 @@ class Finder:
         name = seen.place.name
         seen.due_at = self._clock() + seen.place.refresh
         try:
-            listed = read(await seen.place.documents(self._transport), seen.place.template)
+            documents = await seen.place.documents(self._transport, seen.documents)
         except DiscoveryError as error:
-            self._instruments.discovery_failures.labels(name).inc()
-            log.warning("targets not found", discovery=name, problem=str(error)[:300])
+            self._fail(name, str(error))
             return False
+        for document in documents:
+            if document.problem:
+                self._fail(name, document.problem)
+        return await self._list(seen, documents)
+
+    def _fail(self, name: str, problem: str) -> None:
+        self._instruments.discovery_failures.labels(name).inc()
+        log.warning("targets not found", discovery=name, problem=clean(problem, 300))
+
+    async def _list(self, seen: _Seen, documents: Sequence[Document]) -> bool:
+        name, before = seen.place.name, seen.listed
+        if not _are_same(documents, seen.documents):
+            seen.listed = await asyncio.to_thread(read, documents, seen.place, before)
+            for problem in [each for each in seen.listed.problems if each not in before.problems][
+                :_SHOWN_PROBLEMS
+            ]:
+                log.warning("an entry is no target", discovery=name, problem=problem)
+        seen.documents = {document.origin: document for document in documents}
         self._instruments.discovered(
-            name,
-            targets=len(listed.targets),
-            refused=len(listed.problems),
-            at=self._wall_clock(),
+            name, targets=len(seen.listed.targets), refused=seen.listed.refused
         )
-        if listed.problems and listed.problems != seen.listed.problems:
-            log.warning("targets left out", discovery=name, problem=listed.problems[0])
-        changed = listed.targets != seen.listed.targets
-        seen.listed = listed
-        return changed
+        if not any(document.problem for document in documents):
+            self._instruments.discovery_success_timestamp.labels(name).set(self._wall_clock())
+        return seen.listed.targets != before.targets
 
     async def _apply(self, config: Config) -> None:
         targets: dict[str, Target] = {}
@@ -119,3 +134,19 @@ class Finder:
             if self._shard.has(name) and targets.setdefault(name, target) is not target:
                 log.warning("a target is there twice", target=name, counts="the first")
         await self._fleet.take(replace(config, targets=tuple(targets.values())))
+
+
+async def _carry_over(known: _Seen, seen: _Seen) -> None:
+    """Let the same list hold under other settings until the place is asked."""
+    if known.place == seen.place:
+        seen.documents, seen.listed = known.documents, known.listed
+    elif type(known.place) is type(seen.place):
+        before = list(known.documents.values())
+        seen.listed = await asyncio.to_thread(read, before, seen.place)
+
+
+def _are_same(documents: Sequence[Document], before: Mapping[str, Document]) -> bool:
+    """Tell whether nothing was read anew."""
+    return len(documents) == len(before) and all(
+        before.get(each.origin) is each for each in documents
+    )

@@ -92,11 +92,10 @@ class Instruments:
             registry=registry,
         )
 
-    def discovered(self, name: str, *, targets: int, refused: int, at: float) -> None:
+    def discovered(self, name: str, *, targets: int, refused: int) -> None:
         """Note what a place listed."""
         self.discovery_targets.labels(name).set(targets)
         self.discovery_refused.labels(name).set(refused)
-        self.discovery_success_timestamp.labels(name).set(at)
         self.discovery_failures.labels(name)
 
     def forget_discovery(self, name: str) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from exporter import blackbox
 from exporter.access import Tls, url_of
+from exporter.address import allows
 from exporter.excerpt import clean, mask, secrets_of
 from exporter.exposition import header, render_samples
 from exporter.metrics import Family, Sample
@@ -122,21 +123,6 @@ def _allowed_url(given: str, module: Target) -> str:
     if is_tcp:
         return f"{'tls' if parts.scheme == 'https' else 'tcp'}://{host}:{port}"
     return url
-
-
-def allows(pattern: str, host: str, port: int) -> bool:
-    """Say whether an `allow_targets` pattern allows a host.
-
-    `*` stands for any part between dots, or alone for any host; a pattern without a port allows
-    any.
-    """
-    wanted, colon, wanted_port = pattern.rpartition(":")
-    if not colon or pattern.endswith("]"):
-        wanted, wanted_port = pattern, "*"
-    if wanted_port not in {"*", str(port)}:
-        return False
-    parts = (re.escape(part) for part in wanted.lower().split("*"))
-    return wanted == "*" or re.fullmatch("[^.:]*".join(parts), host.lower()) is not None
 
 
 def _timeout_seconds(module: Target, scrape_timeout: str | None) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any
@@ -31,23 +32,59 @@ class Pattern:
         return self.program.search(searched) is not None
 
 
-def _options() -> Any:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WholePattern:
+    """A compiled pattern that a text has to match from its beginning to its end."""
+
+    program: Any
+
+    def groups(self, text: str) -> Mapping[str, str] | None:
+        """Return the groups by number and by name, `0` the whole; None where it does not match.
+
+        A group that took no part is left out, and a text of over 8192 characters never matches.
+        """
+        if len(text) > SEARCHED_CHARACTERS:
+            return None
+        found = self.program.fullmatch(text.encode("utf-8", "replace"))
+        if found is None:
+            return None
+        groups = {"0": text}
+        for number, value in enumerate(found.groups(), start=1):
+            if value is not None:
+                groups[str(number)] = value.decode("utf-8", "replace")
+        for name, number in self.program.groupindex.items():
+            groups[name.decode()] = groups.get(str(number), "")
+        return groups
+
+
+def _options(*, captures: bool = False) -> Any:
     options = re2.Options()
     options.log_errors = False  # the error is ours to say, not the library's to print
     options.max_mem = _MEMORY_BYTES
-    options.never_capture = True
+    options.never_capture = not captures
+    options.dot_nl = captures  # as relabelling rules have it
     return options
 
 
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> Pattern:
     """Compile a pattern; ValueError says what is wrong with it and how to go on."""
+    return Pattern(program=_compiled(pattern, _options()))
+
+
+@lru_cache(maxsize=1024)
+def whole(pattern: str) -> WholePattern:
+    """Compile a pattern that is to match a whole text; ValueError says what is wrong with it."""
+    return WholePattern(program=_compiled(pattern, _options(captures=True)))
+
+
+def _compiled(pattern: str, options: Any) -> Any:
     if len(pattern) > MOST_PATTERN_CHARACTERS:
         raise ValueError(
             f"longer than {MOST_PATTERN_CHARACTERS} characters; split it into several checks"
         )
     try:
-        return Pattern(program=re2.compile(pattern.encode(), _options()))
+        return re2.compile(pattern.encode(), options)
     except re2.error as error:
         raise ValueError(f"not a regular expression ({_said(error)}); {_remedy(pattern)}") from None
     except UnicodeEncodeError:
@@ -78,3 +115,12 @@ def _compiles(pattern: str) -> str:
 
 PatternText = Annotated[str, AfterValidator(_compiles)]
 """A pattern in a setting; what the engine cannot take is refused where it is read."""
+
+
+def _compiles_whole(pattern: str) -> str:
+    whole(pattern)
+    return pattern
+
+
+WholePatternText = Annotated[str, AfterValidator(_compiles_whole)]
+"""The same, of a pattern that is to match a whole text."""

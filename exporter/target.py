@@ -329,7 +329,9 @@ class Target(Settings):
         DEFAULT_RESPONSE_LIMIT_BYTES, description="a longer answer is refused"
     )
     allow_targets: tuple[str, ...] = Field(
-        (), description="hosts a probe module may ask, `*` for any part; not in a target"
+        (),
+        description="hosts a probe module or a discovery's template may ask, `*` for any part; not"
+        " in a target",
     )
 
     @property

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import Field
 
-from exporter.discovery import DiscoveryError, Place, discoveries
+from exporter.discovery import DiscoveryError, Document, Place, discoveries, groups_of
 from exporter.transport import Transport
-from toolkit.settings import ConfigPath
+from toolkit import document
+from toolkit.settings import ConfigError, ConfigPath
 
 _MOST_BYTES = 16 << 20
 _MOST_FILES = 1_000
@@ -21,16 +21,21 @@ _MOST_FILES = 1_000
 
 @discoveries.register("files")
 class Files(Place):
-    """Reads every file that a pattern names; a file that is gone takes its targets along."""
+    """Reads every file that a pattern names; a file that is gone takes its targets along.
+
+    One that cannot be read keeps those that it had.
+    """
 
     paths: tuple[ConfigPath, ...] = Field(
         min_length=1, description="files, `*` for any part of a name"
     )
 
-    async def documents(self, transport: Transport) -> Sequence[Any]:
-        """Read the files beside the loop."""
+    async def documents(
+        self, transport: Transport, before: Mapping[str, Document]
+    ) -> Sequence[Document]:
+        """Read the files that changed, beside the loop."""
         del transport
-        return await asyncio.to_thread(lambda: [_parsed(path) for path in self._files()])
+        return await asyncio.to_thread(lambda: [_document(path, before) for path in self._files()])
 
     def _files(self) -> Iterator[Path]:
         # Path.glob takes no pattern in a folder's name.
@@ -40,15 +45,45 @@ class Files(Place):
         return map(Path, found)
 
 
-def _parsed(path: Path) -> Any:
+def _document(path: Path, before: Mapping[str, Document]) -> Document:
+    known = before.get(str(path))
+    try:
+        stamp = _stamp(path)
+        if known is not None and known.stamp == stamp and not known.problem:
+            return known
+        return Document(
+            origin=str(path),
+            groups=groups_of(_parsed(path)),
+            labels={"__meta_filepath": str(path)},
+            stamp=stamp,
+        )
+    except DiscoveryError as error:
+        last = known or Document(origin=str(path), groups=())
+        return replace(last, problem=f"{path}: {error}")
+
+
+def _stamp(path: Path) -> Hashable:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DiscoveryError(f"cannot be read ({error.strerror})") from None
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _parsed(path: Path) -> object:
     try:
         with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1)
+            raw = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise DiscoveryError(f"{path.name}: cannot be read ({error.strerror})") from None
-    if len(text) > _MOST_BYTES:
-        raise DiscoveryError(f"{path.name}: over {_MOST_BYTES} bytes")
+        raise DiscoveryError(f"cannot be read ({error.strerror})") from None
+    if len(raw) > _MOST_BYTES:
+        raise DiscoveryError(f"over {_MOST_BYTES} bytes")
     try:
-        return yaml.load(text, Loader=yaml.CSafeLoader)
-    except (yaml.YAMLError, RecursionError):
-        raise DiscoveryError(f"{path.name}: neither JSON nor YAML") from None
+        read = document.read(raw.decode("utf-8-sig"), path.name)
+    except UnicodeDecodeError:
+        raise DiscoveryError("not UTF-8") from None
+    except ConfigError as error:
+        raise DiscoveryError(str(error).splitlines()[0]) from None
+    if read.problems:
+        raise DiscoveryError(str(read.problems[0]))
+    return read.data

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import orjson
 from pydantic import Field
 
-from exporter.access import Auth, Tls, Url
-from exporter.discovery import DiscoveryError, Place, discoveries
-from exporter.http_terms import authorization
-from exporter.transport import Request, Transport
-from toolkit.secrets import SecretError
-
-_TIMEOUT_SECONDS = 10.0
-_MOST_BYTES = 16 << 20
+from exporter.access import Auth, Proxy, Tls, Url
+from exporter.asking import Ask, answer
+from exporter.discovery import DiscoveryError, Document, Place, discoveries, groups_of
+from exporter.target import Timeout, between
+from exporter.transport import Transport
 
 
 @discoveries.register("http_sd")
@@ -25,30 +22,33 @@ class HttpSd(Place):
     url: Url = Field(description="where the list is")
     auth: Auth | None = Field(None, description="credentials")
     tls: Tls | None = Field(None, description="certificate verification")
+    proxy: Proxy | None = Field(None, description="the way there, where it is not direct")
+    timeout: Timeout = Field(10.0, description="of one look")
+    limit_bytes: Annotated[int, between(1 << 10, 1 << 26)] = Field(
+        16 << 20, description="a longer list is refused"
+    )
 
-    async def documents(self, transport: Transport) -> Sequence[Any]:
+    async def documents(
+        self, transport: Transport, before: Mapping[str, Document]
+    ) -> Sequence[Document]:
         """Ask for the list."""
-        try:
-            credentials = authorization(self.auth)
-        except SecretError as error:
-            raise DiscoveryError(str(error)) from None
-        exchange = await transport.exchange(
-            Request(
-                method="GET",
-                url=self.url,
-                headers={
-                    "Accept": "application/json",
-                    "X-Prometheus-Refresh-Interval-Seconds": f"{self.refresh:g}",
-                    **credentials,
-                },
-                timeout_seconds=_TIMEOUT_SECONDS,
-                limit_bytes=_MOST_BYTES,
-                tls=self.tls,
-            )
+        del before
+        ask = Ask(
+            auth=self.auth,
+            tls=self.tls,
+            proxy=self.proxy,
+            timeout_seconds=self.timeout,
+            limit_bytes=self.limit_bytes,
+            headers={"X-Prometheus-Refresh-Interval-Seconds": f"{self.refresh:g}"},
         )
-        if exchange.failure is not None or exchange.status != 200:
-            raise DiscoveryError(exchange.detail or f"status {exchange.status}")
+        exchange = await answer(transport, self.url, ask)
+        if exchange.status != 200:
+            raise DiscoveryError(f"status {exchange.status}")
+        if exchange.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            raise DiscoveryError("the content type is not application/json")
         try:
-            return [orjson.loads(exchange.body)]
+            groups = groups_of(orjson.loads(exchange.body))
         except orjson.JSONDecodeError:
             raise DiscoveryError("the list is not JSON") from None
+        origin = self.url.partition("?")[0]  # what follows may hold a credential
+        return [Document(origin=origin, groups=groups, labels={"__meta_url": self.url})]

@@ -14,59 +14,13 @@ from aiohttp.test_utils import TestServer
 
 from exporter import config
 from exporter.agent import Surroundings
-from exporter.discovery import read
 from exporter.finding import Finder
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
-from exporter.probes.openai_chat import OpenAIChat
 from exporter.sharding import Shard
 from exporter.transport import open_transport
 from toolkit.lifecycle import Supervisor
 from toolkit.problem import ConfigError
-
-TEMPLATE = OpenAIChat(model="m", labels={"team": "search", "zone": "a"})
-
-
-def test_a_list_becomes_targets() -> None:
-    """The template gives the kind; the list gives address, labels, and where it says so a model."""
-    groups = [
-        {"targets": ["10.0.0.1:8000", "https://h.example/v1"], "labels": {"zone": "b"}},
-        {"targets": ["h2"], "labels": {"__vigie_model": "m2", "__vigie_name": "two", "__x": "y"}},
-    ]
-    listed = read([groups], TEMPLATE)
-    assert listed.problems == ()
-    found = [(each.name, each.url, each.model_name) for each in listed.targets]
-    assert found == [
-        ("10.0.0.1:8000", "http://10.0.0.1:8000", "m"),
-        ("h.example/v1", "https://h.example/v1", "m"),
-        ("two", "http://h2", "m2"),
-    ]
-    assert dict(listed.targets[0].labels) == {"team": "search", "zone": "b"}
-    assert dict(listed.targets[2].labels) == {"team": "search", "zone": "a"}
-
-
-@pytest.mark.parametrize(
-    "group",
-    [
-        3,
-        {"labels": {}},
-        {"targets": "h"},
-        {"targets": ["h"], "labels": 3},
-        {"targets": ["ftp://h"]},
-        {"targets": ["http://u:p@h"]},
-        {"targets": ["h\nx"]},
-        {"targets": ["good"]},
-        {"targets": ["h"], "labels": {"bad-name": "x"}},
-        {"targets": ["h"], "labels": {"l": "x" * 300}},
-        {"targets": [None]},
-    ],
-)
-def test_an_entry_that_is_none_loses_nothing_else(group: Any) -> None:
-    """It is named, and the others are there."""
-    listed = read([[{"targets": ["good"]}, group], "no list"], TEMPLATE)
-    assert listed.targets[0].name == "good"
-    assert len(listed.problems) + len(listed.targets) in {3, 4}
-    assert "not a list of target groups" in listed.problems
 
 
 class Place:
@@ -84,7 +38,9 @@ class Place:
         """Answer with the list."""
         self.asked += 1
         if isinstance(self.answer, bytes):
-            return web.Response(body=self.answer, status=self.status)
+            return web.Response(
+                body=self.answer, status=self.status, content_type="application/json"
+            )
         return web.json_response(self.answer, status=self.status)
 
     def value(self, name: str, discovery: str) -> float | None:
@@ -161,13 +117,16 @@ async def test_what_is_listed_is_watched_and_what_is_not_any_more_is_not(tmp_pat
         assert place.value("last_success_timestamp_seconds", "folder") == 1e9 + 61
 
 
+@pytest.mark.parametrize("status", [200, 503])
 @pytest.mark.parametrize("answer", [b"no json", b'{"a": 1}', b""])
-async def test_a_list_that_fails_changes_nothing(tmp_path: Path, answer: bytes) -> None:
-    """The last one holds; the failure, or what of the list is no target, is counted."""
+async def test_a_list_that_fails_changes_nothing(
+    tmp_path: Path, answer: bytes, status: int
+) -> None:
+    """The last one holds, also where the answer is none and says it is one."""
     place = Place(tmp_path)
     place.answer = [{"targets": ["h1"]}]
     async with finding(place) as (finder, fleet):
-        place.answer, place.status = answer, 503
+        place.answer, place.status = answer, status
         place.now = 31.0
         await finder.look()
         assert names(fleet) == ["fixed", "h1"]
@@ -177,6 +136,47 @@ async def test_a_list_that_fails_changes_nothing(tmp_path: Path, answer: bytes) 
         await finder.look()
         assert names(fleet) == ["fixed", "h1"]
         assert place.value("failures_total", "folder") == 1
+
+
+async def test_other_settings_keep_what_was_found_until_the_place_is_asked(tmp_path: Path) -> None:
+    """A reload while the place is gone leaves no gap, and what is kept has the new settings."""
+    place = Place(tmp_path)
+    place.answer = [{"targets": ["h1"]}]
+    async with finding(place) as (finder, fleet):
+        place.status = 503
+        path = tmp_path / "exporter.yml"
+        path.write_text(path.read_text().replace("interval: 5m", "interval: 7m"))
+        await finder.take(config.load(path, environ={}))
+        assert names(fleet) == ["fixed", "h1"]
+        record = fleet.record("h1")
+        assert record is not None
+        assert record.target.interval_seconds == 420
+        place.answer, place.status, place.now = [], 200, 31.0
+        await finder.look()
+        assert names(fleet) == ["fixed"]
+
+
+async def test_a_place_that_is_not_configured_any_more_leaves_nothing(tmp_path: Path) -> None:
+    """Neither targets nor metrics."""
+    place = Place(tmp_path)
+    place.answer = [{"targets": ["h1"]}]
+    async with finding(place) as (finder, fleet):
+        path = tmp_path / "exporter.yml"
+        path.write_text(path.read_text().partition("  - kind: http_sd")[0])
+        await finder.take(config.load(path, environ={}))
+        assert names(fleet) == ["fixed"]
+        assert place.value("targets", "service") is None
+        assert place.value("targets", "folder") == 0
+
+
+async def test_an_entry_that_is_no_target_is_counted(tmp_path: Path) -> None:
+    """On the exporter's metrics, while the rest is watched."""
+    place = Place(tmp_path)
+    place.answer = [{"targets": ["h1", 3]}, {"labels": {}}, {"targets": ["h2"]}]
+    async with finding(place) as (_, fleet):
+        assert names(fleet) == ["fixed", "h1", "h2"]
+        assert place.value("targets", "service") == 2
+        assert place.value("refused", "service") == 2
 
 
 async def test_a_shard_watches_its_share(tmp_path: Path) -> None:
@@ -205,11 +205,15 @@ async def test_a_shard_watches_its_share(tmp_path: Path) -> None:
         ("{kind: file, name: a, paths: [x], template: {kind: http}}", "files"),
         ("{kind: http_sd, name: a, url: 'ftp://h', template: {kind: http}}", "url"),
         ("{kind: http_sd, name: a, url: 'http://h'}", "template"),
+        ("{TEMPLATED http, headers: {X-Key: k}}}", "credentials would go to any host"),
+        ("{TEMPLATED http, budget: {skip_if_waiting_over: 3}}}", "nobody tells"),
+        ("{TEMPLATED http}, relabel: [{action: keep, regex: '('}]}", "regular expression"),
     ],
 )
 def test_a_place_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str) -> None:
     """With its line."""
     path = tmp_path / "exporter.yml"
+    text = text.replace("TEMPLATED", "kind: files, name: a, paths: [x], template: {kind:")
     path.write_text(f"discovery:\n  - {text}\n")
     with pytest.raises(ConfigError) as refused:
         config.load(path, environ={})

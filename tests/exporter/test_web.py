@@ -13,10 +13,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from exporter import config, web
+from exporter.address import allows
 from exporter.agent import Surroundings
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
-from exporter.on_demand import allows
 from exporter.transport import open_transport
 from tests.exporter.servers import (
     DONE,

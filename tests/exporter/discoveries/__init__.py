@@ -1,0 +1,1 @@
+"""Tests of the ways to find targets; they mirror exporter/discoveries."""
