@@ -45,6 +45,8 @@ def excerpt(text: str, secrets: Collection[str]) -> str:
     Masked before and after cleaning, since what cannot be seen may stand inside a secret, and cut
     last, since a cut one would not be found.
     """
+    if len(text) <= EXCERPT_CHARACTERS and text.isascii() and text.isprintable():
+        return _cut(mask(text, secrets), EXCERPT_CHARACTERS)  # the usual case; nothing to clean
     head = mask(text[:_READ_CHARACTERS], secrets)
     return _cut(mask(clean(head, _READ_CHARACTERS), secrets), EXCERPT_CHARACTERS)
 
@@ -59,6 +61,8 @@ def secrets_of(target: Target) -> tuple[str, ...]:
     A header that is named like a credential counts as one, although it stands in the file.
     """
     headers: Mapping[str, str | Secret] = getattr(target, "headers", {})
+    if not headers and target.auth is None:
+        return ()
     named = [text for each in confidential(headers).items() for text in _readable(*each)]
     # As it was sent, and as JSON writes it where a module is shown.
     shown = tuple(form for value in named for form in {value, json.dumps(value)[1:-1]})

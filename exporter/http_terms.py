@@ -6,6 +6,7 @@ import base64
 import email.utils
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from exporter.access import Auth, Basic
@@ -14,6 +15,9 @@ from exporter.headers import confidential, revealed
 from exporter.target import Exchange, Reason, Target
 from exporter.transport import Request
 from toolkit.secrets import Secret
+
+_AUTHORIZATION = frozenset({"authorization"})
+_KEPT = 16_384
 
 
 def request_of(  # noqa: PLR0913 - each is a field of Request
@@ -32,26 +36,37 @@ def request_of(  # noqa: PLR0913 - each is a field of Request
 
     Raises SecretError when a credential cannot be read.
     """
-    named = literal(urlsplit(target.url or "").hostname or "")
-    may = frozenset() if target.allow_targets or named is None else frozenset({str(named)})
     return Request(
         method=method,
         url=url,
         headers={**revealed(headers), **authorization(target.auth)},
-        private=frozenset({"authorization", *(name.lower() for name in confidential(headers))}),
+        private=_private(headers),
         body=body,
         timeout_seconds=target.timeout_seconds,
         stall_seconds=stall_seconds,
         limit_bytes=target.response_limit_bytes,
         tls=target.tls,
         follow_redirects=follow_redirects,
-        named=may | named_addresses(target.allow_targets),
+        named=_named(target.url or "", target.allow_targets),
         heard=heard,
         spoke=spoke,
         keep=target.keep,
         proxy=target.proxy.url if target.proxy else None,
         proxy_authorization=_proxy_authorization(target),
     )
+
+
+def _private(headers: Mapping[str, str | Secret]) -> frozenset[str]:
+    if not headers:
+        return _AUTHORIZATION
+    return _AUTHORIZATION.union(name.lower() for name in confidential(headers))
+
+
+@lru_cache(maxsize=_KEPT)
+def _named(url: str, allow_targets: tuple[str, ...]) -> frozenset[str]:
+    """Return the addresses that a target names; its own only where no others are allowed."""
+    own = None if allow_targets else literal(urlsplit(url).hostname or "")
+    return named_addresses(allow_targets) | ({str(own)} if own is not None else frozenset())
 
 
 def named_addresses(patterns: Collection[str]) -> frozenset[str]:

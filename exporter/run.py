@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -11,6 +10,7 @@ from exporter.check import examine_all
 from exporter.probe import Question, probe_of
 from exporter.target import CheckResult, Exchange, Observation, Reason, Target
 from exporter.transport import Transport
+from exporter.wire.deadline import Deadline
 from toolkit.secrets import SecretError
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ async def perform(target: Target, question: Question, transport: Transport) -> R
     exchange: Exchange | None = None
     probe = probe_of(target)
     try:
-        async with asyncio.timeout(target.timeout_seconds + _GRACE_SECONDS):
+        with Deadline(target.timeout_seconds + _GRACE_SECONDS):
             exchange = await probe.collect(question, transport)
         observation = probe.preprocess(question, exchange)
         results = () if observation.reason else examine_all(question.checks, observation)

@@ -16,8 +16,9 @@ from typing import Protocol
 
 from exporter.access import Tls
 from exporter.address import ForbiddenAddressError, refuse_forbidden
-from exporter.target import Chunk, Exchange, Reason, Times
+from exporter.target import Exchange, Reason
 from exporter.wire import kernel
+from exporter.wire.deadline import Deadline
 from exporter.wire.dial import dial
 from exporter.wire.failure import FailedError
 from exporter.wire.link import Link
@@ -33,7 +34,8 @@ from exporter.wire.redirect import (
     without,
 )
 from exporter.wire.response import HEAD_LIMIT_BYTES, Response
-from exporter.wire.tls import context_of, expiry_of
+from exporter.wire.seen import Seen
+from exporter.wire.tls import context_of
 from exporter.wire.watch import Watcher
 
 
@@ -82,89 +84,6 @@ class Transport(Protocol):
         ...
 
 
-@dataclass(kw_only=True, slots=True)
-class _Seen:
-    """What one exchange has come to so far; the only thing here that changes."""
-
-    times: dict[str, float]
-    response: Response | None = None
-    offset: kernel.Offset | None = None
-    expiry: float | None = None
-    reused: bool = False
-    address: str = ""
-    tls_version: str = ""
-    redirects: int = 0
-
-    def meet(self, link: Link) -> None:
-        """Note whom a connection leads to."""
-        self.address = link.address
-        if link.tls is not None:
-            self.expiry = expiry_of(link.tls)
-            self.tls_version = link.tls.version() or ""
-
-    def begin_hop(self) -> None:
-        """Forget the hop before, all but the beginning."""
-        self.redirects += 1
-        self.times = {"begin": self.times["begin"]}
-        self.response, self.reused = None, False
-
-    def finished(self, clock: Callable[[], float], failure: Reason | None, detail: str) -> Exchange:
-        """Freeze what was seen, the kernel's times converted."""
-        end, times = clock(), self.times
-        begin = times["begin"]
-        if self.response is None:
-            return Exchange(
-                times=Times(end=end, **times),
-                failure=failure,
-                detail=detail,
-                certificate_expiry_timestamp_seconds=self.expiry,
-                reused=self.reused,
-                address=self.address,
-                tls_version=self.tls_version,
-                redirects=self.redirects,
-            )
-        response = self.response
-        chunks, clock_stepped = self._chunks(response, clock)
-        complete = failure is None and response.done
-        if chunks and complete:
-            end = max(chunks[-1].at, begin, times.get("first_byte", begin))
-        return Exchange(
-            times=Times(end=end, **times),
-            status=response.status,
-            headers=MappingProxyType(response.headers),
-            chunks=chunks,
-            failure=failure,
-            detail=detail,
-            complete=complete,
-            certificate_expiry_timestamp_seconds=self.expiry,
-            reused=self.reused,
-            merged_reads=response.merged_reads,
-            clock_stepped=clock_stepped,
-            address=self.address,
-            http_version=response.http_version,
-            tls_version=self.tls_version,
-            redirects=self.redirects,
-        )
-
-    def _chunks(
-        self, response: Response, clock: Callable[[], float]
-    ) -> tuple[tuple[Chunk, ...], bool]:
-        before = self.offset
-        after = None if before is None else kernel.sample(clock)
-        clock_stepped = before is not None and after is not None and kernel.stepped(before, after)
-        begin = self.times["begin"]
-
-        def moment(at: float, stamp: float | None) -> float:
-            if stamp is None or before is None or after is None or clock_stepped:
-                return at
-            return max(begin, kernel.monotonic(stamp, before, after, latest=at))
-
-        if response.head_at is not None:
-            self.times["first_byte"] = moment(*response.head_at)
-        chunks = tuple(Chunk(at=moment(at, stamp), data=data) for at, stamp, data in response.reads)
-        return chunks, clock_stepped
-
-
 class HttpTransport:
     """The Transport over sockets of our own; it repeats nothing.
 
@@ -195,12 +114,12 @@ class HttpTransport:
         """Make the exchange within the request's timeout."""
         if request.instead is not None:
             return await request.instead(request, self._clock)
-        self._watcher.look()
-        seen = _Seen(times={"begin": self._clock()})
+        self._watcher.look_between()
+        seen = Seen(self._clock())
         failure: Reason | None = None
         detail = ""
         try:
-            async with asyncio.timeout(request.timeout_seconds):
+            with Deadline(request.timeout_seconds):
                 await self._follow(request, seen)
         except FailedError as error:
             failure, detail = error.reason, error.detail
@@ -208,10 +127,10 @@ class HttpTransport:
             failure, detail = _late(seen, request.timeout_seconds)
         except (ForbiddenAddressError, OSError, ValueError) as error:
             failure, detail = _explain(error, seen)
-        self._watcher.look()
+        self._watcher.look_between()
         return seen.finished(self._clock, failure, detail)
 
-    async def _follow(self, request: Request, seen: _Seen) -> None:
+    async def _follow(self, request: Request, seen: Seen) -> None:
         for _ in range(MOST_REDIRECTS + 1):
             location = await self._hop(request, seen)
             if location is None or not request.follow_redirects:
@@ -221,7 +140,7 @@ class HttpTransport:
             seen.begin_hop()
         raise FailedError(Reason.REDIRECT, f"more than {MOST_REDIRECTS} redirects")
 
-    async def _hop(self, request: Request, seen: _Seen) -> str | None:
+    async def _hop(self, request: Request, seen: Seen) -> str | None:
         """Make one request; return where it was redirected to, if anywhere."""
         place = place_of(request.url)
         if place.endpoint is not None:
@@ -243,57 +162,57 @@ class HttpTransport:
                 link.close()
         return response.headers.get("location") if response.status in REDIRECTS else None
 
-    async def _open(self, request: Request, place: Place, seen: _Seen) -> Link:
+    async def _open(self, request: Request, place: Place, seen: Seen) -> Link:
         if request.connect_seconds is None:
             return await self._connect(request, place, seen)
         try:
-            async with asyncio.timeout(request.connect_seconds) as waiting:
+            with Deadline(request.connect_seconds) as waiting:
                 return await self._connect(request, place, seen)
         except TimeoutError:
-            if not waiting.expired():
+            if not waiting.expired:
                 raise
             raise FailedError(
                 Reason.TIMEOUT_CONNECT, f"not connected after {request.connect_seconds:g} s"
             ) from None
 
-    async def _connect(self, request: Request, place: Place, seen: _Seen) -> Link:
-        times, clock = seen.times, self._clock
+    async def _connect(self, request: Request, place: Place, seen: Seen) -> Link:
+        clock = self._clock
         # Before anything is connected, so that unreadable files are no fault of the endpoint.
         context = context_of(request.tls) if place.secure else None
         near = place if request.proxy is None else place_of(request.proxy)
         endpoints = await self._endpoints(request, near, seen)
-        times["connect_begin"] = clock()
+        seen.connect_begin = clock()
         link = await dial(self._watcher, clock, endpoints)
-        times["connect_end"] = clock()
+        seen.connect_end = clock()
         try:
             if context is not None:
                 if request.proxy is not None:
                     await self._tunnel(request, place, link)
-                    times["connect_end"] = clock()
+                    seen.connect_end = clock()
                 await self._secure(request, place, link, context, seen)
         except BaseException:
             link.close()
             raise
         return link
 
-    async def _endpoints(self, request: Request, near: Place, seen: _Seen) -> tuple[Endpoint, ...]:
+    async def _endpoints(self, request: Request, near: Place, seen: Seen) -> tuple[Endpoint, ...]:
         if near.endpoint is not None:
             return (near.endpoint,)
-        seen.times["resolve_begin"] = self._clock()
+        seen.resolve_begin = self._clock()
         found = await resolve(near, request.named)
-        seen.times["resolve_end"] = self._clock()
+        seen.resolve_end = self._clock()
         return found
 
     async def _secure(
-        self, request: Request, place: Place, link: Link, context: ssl.SSLContext, seen: _Seen
+        self, request: Request, place: Place, link: Link, context: ssl.SSLContext, seen: Seen
     ) -> None:
-        seen.times["tls_begin"] = self._clock()
+        seen.tls_begin = self._clock()
         name = (request.tls.server_name if request.tls else None) or place.host
         try:
             await link.handshake(context, name)
         except OSError:
             raise FailedError(Reason.TLS, "the TLS handshake failed") from None
-        seen.times["tls_end"] = self._clock()
+        seen.tls_end = self._clock()
 
     async def _tunnel(self, request: Request, place: Place, link: Link) -> None:
         """Have the proxy connect us (RFC 9110, section 9.3.6)."""
@@ -315,7 +234,7 @@ class HttpTransport:
                 Reason.CONNECT, f"the proxy refused the connection (status {response.status})"
             )
 
-    async def _ask(self, request: Request, place: Place, link: Link, seen: _Seen) -> Response:
+    async def _ask(self, request: Request, place: Place, link: Link, seen: Seen) -> Response:
         clock = self._clock
         response = Response(
             method=request.method, limit_bytes=request.limit_bytes, heard=request.heard
@@ -333,9 +252,10 @@ class HttpTransport:
         receiver = Receiver(response, clock, request.stall_seconds, request.spoke)
         link.listen(receiver.take)
         try:
-            await link.send(text)
-            seen.times["written"] = clock()
-            self._watcher.look()
+            if left := link.offer(text):
+                await link.send(left)
+            seen.written = clock()
+            self._watcher.look_between()
             await receiver.wait()
         finally:
             receiver.close()
@@ -371,18 +291,18 @@ def _redirected(request: Request, status: int, location: str) -> Request:
     )
 
 
-def _late(seen: _Seen, timeout_seconds: float) -> tuple[Reason, str]:
-    if "written" in seen.times:
+def _late(seen: Seen, timeout_seconds: float) -> tuple[Reason, str]:
+    if seen.written is not None:
         return Reason.TIMEOUT_TOTAL, f"not finished after {timeout_seconds:g} s"
     return Reason.TIMEOUT_CONNECT, f"not connected after {timeout_seconds:g} s"
 
 
-def _explain(error: Exception, seen: _Seen) -> tuple[Reason, str]:
+def _explain(error: Exception, seen: Seen) -> tuple[Reason, str]:
     """Name what went wrong; the texts are ours, since a library's may quote the far end."""
     if isinstance(error, ForbiddenAddressError):
         return Reason.FORBIDDEN, str(error)
     if isinstance(error, OSError):
-        lost = Reason.PROTOCOL if "written" in seen.times else Reason.CONNECT
+        lost = Reason.PROTOCOL if seen.written is not None else Reason.CONNECT
         return lost, "the connection was reset"
     return Reason.INTERNAL, f"the request could not be made ({type(error).__name__})"
 

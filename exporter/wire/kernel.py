@@ -78,3 +78,14 @@ def monotonic(stamp: float, begin: Offset, end: Offset, *, latest: float) -> flo
     span = end.at - begin.at
     part = 0.0 if span <= 0 else min(1.0, max(0.0, (latest - begin.at) / span))
     return min(latest, stamp - (begin.seconds + part * (end.seconds - begin.seconds)))
+
+
+def converter(
+    begin: Offset, end: Offset, *, earliest: float
+) -> Callable[[float, float | None], float]:
+    """Make what turns a time of reading and a receive time, where there is one, into one time."""
+
+    def convert(at: float, stamp: float | None) -> float:
+        return at if stamp is None else max(earliest, monotonic(stamp, begin, end, latest=at))
+
+    return convert

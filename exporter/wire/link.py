@@ -136,6 +136,16 @@ class Link:
         self._take = None
         self._watch(0)
 
+    def offer(self, data: bytes) -> bytes:
+        """Hand the kernel what it takes at once; return the rest, which is all of it under TLS."""
+        if self.tls is not None or self._socket is None:
+            return data
+        try:
+            sent = self._socket.send(data, socket.MSG_NOSIGNAL)
+        except (BlockingIOError, InterruptedError):
+            return data
+        return data[sent:] if sent < len(data) else b""
+
     async def send(self, data: bytes) -> None:
         """Hand all of it to the kernel, reading meanwhile."""
         if self.tls is not None:

@@ -78,10 +78,7 @@ class Receiver:
 
     async def wait(self) -> None:
         """Wait for the response's end; raises FailedError."""
-        try:
-            await self._finished
-        finally:
-            self.close()
+        await self._finished
 
     def close(self) -> None:
         """Wait for nothing any more."""

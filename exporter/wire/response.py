@@ -89,6 +89,11 @@ class Response:
             raise FailedError(Reason.PROTOCOL, "the body ended before its length")
         self.done = True
 
+    def on_message_begin(self) -> None:
+        """Note an answer to nothing that was asked; it is not read, nor is anything after it."""
+        if self.done:
+            self.reusable = False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header; trailers are none."""
         if self.status is None:
@@ -96,6 +101,8 @@ class Response:
 
     def on_headers_complete(self) -> None:
         """Read what the head says of the body."""
+        if self.done:
+            return
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             self.headers.clear()
@@ -118,6 +125,8 @@ class Response:
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece until the read's end."""
+        if self.done:
+            return
         self._body_bytes += len(data)
         self._pieces.append(data)
 

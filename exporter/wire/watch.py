@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import select
+import time
 from collections.abc import Callable
 
 READABLE = select.EPOLLIN
 WRITABLE = select.EPOLLOUT
 _MOST_EVENTS = 256
+_LONG_SECONDS = 0.0002
 
 
 class Watcher:
@@ -22,6 +24,7 @@ class Watcher:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._looked_at = 0.0
         self._epoll = select.epoll()
         self._watched: dict[int, tuple[int, Callable[[], None]]] = {}
         loop.add_reader(self._epoll.fileno(), self.look)
@@ -45,12 +48,18 @@ class Watcher:
         self._epoll.close()
         self._watched.clear()
 
-    def look(self) -> None:
-        """Call back for what is ready now.
+    def look_between(self) -> None:
+        """Look where nobody did for a while.
 
-        The loop does so at each of its turns; one in which many exchanges begin is long, and what
+        The loop looks at each of its turns; one in which many exchanges begin is long, and what
         comes meanwhile would be read in one piece, with one time: who does much calls this between.
         """
+        if time.monotonic() - self._looked_at > _LONG_SECONDS:
+            self.look()
+
+    def look(self) -> None:
+        """Call back for what is ready now."""
+        self._looked_at = time.monotonic()
         for descriptor, _ in self._epoll.poll(0, _MOST_EVENTS):
             found = self._watched.get(descriptor)
             if found is not None:

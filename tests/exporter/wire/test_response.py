@@ -19,6 +19,7 @@ CHUNKED = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"4;ext=1\r\nWiki\r\n6\r\npedia \r\n0\r\nX-Trailer: t\r\n\r\n"
 )
+FORGED = b"HTTP/1.1 500 No\r\nContent-Length: 6\r\nX-Forged: 1\r\n\r\nforged"
 
 
 def read(pieces: list[bytes], **given_: Any) -> Response:
@@ -119,3 +120,18 @@ def reason_of(data: bytes) -> Reason | None:
 def test_any_bytes_end_in_an_answer_or_a_reason(start: bytes, data: bytes) -> None:
     """Nothing else is raised."""
     assert reason_of(start + data) in {None, Reason.PROTOCOL, Reason.TOO_LARGE}
+
+
+@pytest.mark.parametrize("cut", range(len(FORGED)))
+def test_an_answer_to_nothing_is_not_read(cut: int) -> None:
+    """What follows in the same read or a later one changes no status, header or body."""
+    first = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    response = Response(method="GET", limit_bytes=100, heard=None)
+    response.feed(first + FORGED[:cut], 1.0, None)
+    assert (response.status, response.headers, body(response)) == (
+        200,
+        {"content-length": "2"},
+        b"ok",
+    )
+    assert response.done
+    assert response.reusable is (cut == 0)

@@ -1,0 +1,129 @@
+"""What one exchange has come to so far, and the record that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+from exporter.target import Chunk, Exchange, Reason, Times
+from exporter.wire import kernel
+from exporter.wire.link import Link
+from exporter.wire.response import Response
+from exporter.wire.tls import expiry_of
+
+
+class Seen:
+    """Filled in while an exchange goes on; its times are named as those of `Times`."""
+
+    __slots__ = (
+        "address",
+        "begin",
+        "connect_begin",
+        "connect_end",
+        "expiry",
+        "offset",
+        "redirects",
+        "resolve_begin",
+        "resolve_end",
+        "response",
+        "reused",
+        "tls_begin",
+        "tls_end",
+        "tls_version",
+        "written",
+    )
+
+    def __init__(self, begin: float) -> None:
+        self.begin = begin
+        self.offset: kernel.Offset | None = None
+        self.expiry: float | None = None
+        self.address = self.tls_version = ""
+        self.redirects = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.response: Response | None = None
+        self.reused = False
+        self.resolve_begin: float | None = None
+        self.resolve_end: float | None = None
+        self.connect_begin: float | None = None
+        self.connect_end: float | None = None
+        self.tls_begin: float | None = None
+        self.tls_end: float | None = None
+        self.written: float | None = None
+
+    def begin_hop(self) -> None:
+        """Forget the hop before, all but the beginning."""
+        self.redirects += 1
+        self._forget()
+
+    def meet(self, link: Link) -> None:
+        """Note whom a connection leads to."""
+        self.address = link.address
+        if link.tls is not None:
+            self.expiry = expiry_of(link.tls)
+            self.tls_version = link.tls.version() or ""
+
+    def _times(self, end: float, first_byte: float | None) -> Times:
+        return Times(
+            begin=self.begin,
+            end=end,
+            resolve_begin=self.resolve_begin,
+            resolve_end=self.resolve_end,
+            connect_begin=self.connect_begin,
+            connect_end=self.connect_end,
+            tls_begin=self.tls_begin,
+            tls_end=self.tls_end,
+            written=self.written,
+            first_byte=first_byte,
+        )
+
+    def finished(self, clock: Callable[[], float], failure: Reason | None, detail: str) -> Exchange:
+        """Freeze what was seen, the kernel's times converted."""
+        end, response = clock(), self.response
+        if response is None:
+            return Exchange(
+                times=self._times(end, None),
+                failure=failure,
+                detail=detail,
+                certificate_expiry_timestamp_seconds=self.expiry,
+                reused=self.reused,
+                address=self.address,
+                tls_version=self.tls_version,
+                redirects=self.redirects,
+            )
+        chunks, first_byte, clock_stepped = self._dated(response, clock)
+        complete = failure is None and response.done
+        if chunks and complete:
+            end = max(chunks[-1].at, self.begin, first_byte or self.begin)
+        return Exchange(
+            times=self._times(end, first_byte),
+            status=response.status,
+            headers=MappingProxyType(response.headers),
+            chunks=chunks,
+            failure=failure,
+            detail=detail,
+            complete=complete,
+            certificate_expiry_timestamp_seconds=self.expiry,
+            reused=self.reused,
+            merged_reads=response.merged_reads,
+            clock_stepped=clock_stepped,
+            address=self.address,
+            http_version=response.http_version,
+            tls_version=self.tls_version,
+            redirects=self.redirects,
+        )
+
+    def _dated(
+        self, response: Response, clock: Callable[[], float]
+    ) -> tuple[tuple[Chunk, ...], float | None, bool]:
+        """Return the chunks, when the first byte came, and whether the clock stepped meanwhile."""
+        before, head_at = self.offset, response.head_at
+        after = None if before is None else kernel.sample(clock)
+        clock_stepped = before is not None and after is not None and kernel.stepped(before, after)
+        if before is None or after is None or clock_stepped:
+            chunks = tuple([Chunk(at=at, data=data) for at, _, data in response.reads])
+            return chunks, None if head_at is None else head_at[0], clock_stepped
+        convert = kernel.converter(before, after, earliest=self.begin)
+        chunks = tuple([Chunk(at=convert(at, stamp), data=d) for at, stamp, d in response.reads])
+        return chunks, None if head_at is None else convert(*head_at), False
