@@ -21,6 +21,7 @@ TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 COMMANDS = re.findall(r"^    (vigie-(?:exporter|responder) ?[^#\n]*)", TEXT, re.MULTILINE)
 ENVIRON = {
+    "KUBERNETES_TOKEN": "token",
     "MISTRAL_API_KEY": "key",
     "SLACK_TOKEN": "xoxb-token",
     "SMTP_PASSWORD": "password",
@@ -28,7 +29,7 @@ ENVIRON = {
 }
 # How a snippet is known: by the keys that only its kind has at the top.
 KINDS = {
-    "exporter": {"targets"},
+    "exporter": {"targets", "discovery"},
     "responder": {"database", "sources", "retention", "channels", "comparison", "replica"},
     "prometheus": {"scrape_configs"},
     "alertmanager": {"receivers"},
@@ -65,10 +66,16 @@ def test_every_program_has_a_snippet() -> None:
     assert {kind(snippet) for snippet in SNIPPETS} == set(KINDS)
 
 
+def outside_a_cluster(snippet: str) -> str:
+    """Name the API that a pod finds by itself, with its account's token."""
+    place = "\n    api_server: https://k.example\n    auth: {bearer: {env: KUBERNETES_TOKEN}}\n"
+    return snippet.replace("- kind: kubernetes\n", f"- kind: kubernetes{place}")
+
+
 @pytest.mark.parametrize("snippet", of("exporter"))
 def test_exporter_configurations_load(snippet: str, tmp_path: Path) -> None:
     """The exporter takes what README has it configured with."""
-    (tmp_path / "exporter.yml").write_text(snippet)
+    (tmp_path / "exporter.yml").write_text(outside_a_cluster(snippet))
     load_exporter(tmp_path / "exporter.yml", environ=ENVIRON)
 
 
