@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+# What ends a stream, after a word that it holds: a pattern costs as much as reading the socket.
 _OVER = {
-    "openai": re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][ \t]*[\r\n]"),
-    "anthropic": re.compile(
-        rb'(?:^|[\r\n])data: ?\{[^\r\n]{0,200}?"type": ?"message_stop"[^\r\n]{0,200}[\r\n]'
+    "openai": (b"[DONE]", re.compile(rb"(?:^|[\r\n])data: ?\[DONE\][ \t]*[\r\n]")),
+    "anthropic": (
+        b"message_stop",
+        re.compile(
+            rb'(?:^|[\r\n])data: ?\{[^\r\n]{0,200}?"type": ?"message_stop"[^\r\n]{0,200}[\r\n]'
+        ),
     ),
 }
 
@@ -28,7 +32,7 @@ class Hearing:
     """
 
     def __init__(self, protocol: Literal["openai", "anthropic"] = "openai") -> None:
-        self._over = _OVER[protocol]
+        self._word, self._over = _OVER[protocol]
         self._tail = b"\n"
         self._spoke = False
 
@@ -36,7 +40,9 @@ class Hearing:
         """Take the next bytes; return whether nothing further matters."""
         before, window = len(self._tail), self._tail + data
         self._spoke = self._spoke or any(match.end() > before for match in _SAID.finditer(window))
-        is_over = any(match.end() > before for match in self._over.finditer(window))
+        is_over = self._word in window and any(
+            match.end() > before for match in self._over.finditer(window)
+        )
         self._tail = window[-_TAIL_BYTES:]
         return is_over
 
