@@ -8,5 +8,5 @@ from bench.probe_cpu import measure
 FIGURE = Figure(
     name="probe_cpu_kept",
     text="CPU of a scheduled HTTP probe on a kept connection, beside blackbox_exporter",
-    run=lambda environ: measure(environ, keep=True, reach=1 / 15),
+    run=lambda environ: measure(environ, keep=True, reach=1 / 15, reach_paced=1 / 6),
 )
