@@ -40,6 +40,7 @@ def main() -> int:
     namespace = parser.parse_args()
     arguments = common(namespace, config_file="exporter.yml", listen_address=":10917")
     logging.configure(level=arguments.log_level, format=arguments.log_format)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its core has lines of its own for failures
     if namespace.command == "probe" and not namespace.name:
         parser.error("probe: no target; name one of the configuration's")
     if namespace.command == "describe":

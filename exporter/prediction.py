@@ -163,7 +163,6 @@ async def ask(  # noqa: PLR0913 - what a request has, and what the run was marke
     The exchanges before it in the same run take of the run's timeout.
     """
     typed = {} if body is None else {"Content-Type": _JSON}
-    spent = sum(each.times.end - each.times.begin for each in earlier)
     request = request_of(
         target,
         method=method or ("GET" if body is None else "POST"),
@@ -171,9 +170,15 @@ async def ask(  # noqa: PLR0913 - what a request has, and what the run was marke
         headers={**_without(typed, headers), "Accept": _JSON, **headers},
         body=_bytes(body),
     )
-    left = max(_LEAST_SECONDS, request.timeout_seconds - spent)
+    left = seconds_left(request.timeout_seconds, earlier)
     exchange = await transport.exchange(replace(request, timeout_seconds=left))
     return replace(exchange, nonce=nonce, earlier=earlier)
+
+
+def seconds_left(timeout_seconds: float, earlier: Iterable[Exchange]) -> float:
+    """Return what the exchanges before in the same run have left of its timeout."""
+    spent = sum(each.times.end - each.times.begin for each in earlier)
+    return max(_LEAST_SECONDS, timeout_seconds - spent)
 
 
 def _without(ours: dict[str, str], given: Headers) -> dict[str, str]:
