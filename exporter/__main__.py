@@ -8,14 +8,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from exporter import config, describe, migrate, web
+from exporter import config, describe, web
 from exporter.agent import JuniorAgent, Surroundings
+from exporter.blackbox import migrate
 from exporter.finding import Finder
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
@@ -49,7 +50,7 @@ def main() -> int:
         if namespace.command == "check":
             return _check(arguments.config_file, os.environ)
         if namespace.command == "migrate":
-            return _migrate(Path(namespace.name or "blackbox.yml"))
+            return _migrate(Path(namespace.name or "blackbox.yml"), namespace.allow_target)
         if namespace.command == "probe":
             return lifecycle.run(_probe(arguments, namespace.name, os.environ))
         shard = shard_of(namespace.shard, namespace.shard_count_file, time.monotonic)
@@ -73,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         " migrate: give a blackbox_exporter configuration as ours",
     )
     parser.add_argument("name", nargs="?", help="the target, for probe; the file, for migrate")
+    parser.add_argument(
+        "--allow-target", action="append", default=[], help="for migrate: a host that may be asked"
+    )
     parser.add_argument("--schema", action="store_true", help="describe as a JSON Schema")
     parser.add_argument(
         "--shard", default="", metavar="I/N", help="watch the share I (from 0) of N of the targets"
@@ -102,12 +106,17 @@ def _schema_text() -> str:
     return json.dumps(config.schema(), indent=2)
 
 
-def _migrate(path: Path) -> int:
-    """Print our configuration, and on the error output what is left to do by hand."""
-    found = migrate.read(path)
+def _migrate(path: Path, allowed: Sequence[str]) -> int:
+    """Print our configuration, and on the error output what is left to do by hand.
+
+    1 when no module is in it.
+    """
+    found = migrate.read(path, allowed=allowed)
     for note in found.notes:
         print(note, file=sys.stderr)
-    return _print(found.text())
+    print(f"{found.written} modules written, {found.left_out} left out", file=sys.stderr)
+    _print(found.text)
+    return 0 if found.written else 1
 
 
 def _check(path: Path, environ: Mapping[str, str]) -> int:

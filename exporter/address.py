@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from functools import lru_cache
 from typing import Final
 
@@ -31,6 +32,12 @@ def literal(host: str) -> _Address | None:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return None
+
+
+def family_of(version: int | None) -> socket.AddressFamily:
+    """Return what to have names resolved to: IPv4, IPv6, or both for None."""
+    both = socket.AF_UNSPEC
+    return {4: socket.AF_INET, 6: socket.AF_INET6}.get(version or 0, both)
 
 
 @lru_cache(maxsize=_MOST_KNOWN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from exporter.access import Tls
-from exporter.address import ForbiddenAddressError, refuse_forbidden
+from exporter.address import ForbiddenAddressError, family_of, refuse_forbidden
 from exporter.pattern import SEARCHED_CHARACTERS, PatternText, compiled
+from exporter.peer import NO_ONE, Peer, peer_of
 from exporter.target import Chunk, Exchange, Reason, Times
 from exporter.transport import Request
+from exporter.wire.failure import FailedError
+from exporter.wire.tls import context_of
 from toolkit.settings import Settings
 
 _LONGEST_LINE_BYTES = SEARCHED_CHARACTERS
@@ -40,10 +43,11 @@ class Step(Settings):
         return self
 
     def is_met(self, line: bytes) -> bool:
-        """Say whether a line is the one that was waited for."""
+        """Say whether a line is the one that was waited for, its end left out for `$`'s sake."""
         if self.expect is None:
             return False
-        return compiled(self.expect).found_in(line.decode("utf-8", "replace"))
+        text = line.decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
+        return compiled(self.expect).found_in(text)
 
 
 def unmet(script: Iterable[Step], lines: Sequence[bytes]) -> str | None:
@@ -75,7 +79,7 @@ class Dialogue:
     read_bytes: int = 0
     reader: asyncio.StreamReader | None = None
     writer: asyncio.StreamWriter | None = None
-    expiry: float | None = None
+    peer: Peer = NO_ONE
 
     async def hold(self, script: Script) -> Exchange:
         """Connect and follow the script within the request's timeout; raises only if cancelled."""
@@ -85,7 +89,7 @@ class Dialogue:
         try:
             async with asyncio.timeout(self.request.timeout_seconds):
                 await self._follow(script)
-        except _EndedError as error:
+        except (_EndedError, FailedError) as error:
             failure, detail = error.reason, error.detail
         except ForbiddenAddressError as error:
             failure, detail = Reason.FORBIDDEN, str(error)
@@ -115,6 +119,7 @@ class Dialogue:
         places = await self._resolve(host, port)
         self.times["connect_begin"] = self.clock()
         for last, (family, address) in enumerate(places, start=1 - len(places)):
+            self.peer = Peer(address=address)
             try:
                 self.reader, self.writer = await asyncio.open_connection(
                     address, port, family=family, limit=_LONGEST_LINE_BYTES
@@ -129,7 +134,8 @@ class Dialogue:
         self.times["resolve_begin"] = self.clock()
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=1)
+            family = family_of(self.request.ip_version)
+            found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         except OSError:
             raise _EndedError(Reason.DNS, "the name does not resolve") from None
         self.times["resolve_end"] = self.clock()
@@ -140,16 +146,15 @@ class Dialogue:
     async def _encrypt(self, host: str) -> None:
         tls = self.request.tls
         name = tls.server_name if tls is not None and tls.server_name else host
+        context = context_of(tls, protocol="")
         self.times["tls_begin"] = self.clock()
         writer = self._writer()
         try:
-            await writer.start_tls(_context(tls), server_hostname=name)
+            await writer.start_tls(context, server_hostname=name)
         except ConnectionError:
             raise _EndedError(Reason.TLS, "the TLS handshake failed") from None
         self.times["tls_end"] = self.clock()
-        certificate = writer.get_extra_info("peercert") or {}
-        if certificate.get("notAfter"):
-            self.expiry = float(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
+        self.peer = peer_of(self.peer.address, writer.get_extra_info("ssl_object"))
 
     async def _step(self, step: Step, host: str) -> None:
         while step.expect is not None:
@@ -205,18 +210,6 @@ class Dialogue:
             failure=failure,
             detail=detail,
             complete=failure is None,
-            certificate_expiry_timestamp_seconds=self.expiry,
+            certificate_expiry_timestamp_seconds=self.peer.expiry_timestamp_seconds,
+            peer=self.peer,
         )
-
-
-def _context(tls: Tls | None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        if tls is not None and tls.ca_file is not None:
-            context.load_verify_locations(cafile=tls.ca_file)
-        else:
-            context.load_default_certs()
-    except OSError as error:
-        text = f"tls.ca_file cannot be read ({error.strerror})"
-        raise _EndedError(Reason.INTERNAL, text) from error
-    return context

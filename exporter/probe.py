@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Protocol, cast, runtime_checkable
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from exporter.check import Check
 from exporter.target import Exchange, Observation, PromptKind, Target
@@ -99,3 +99,18 @@ def probe_of(target: Target) -> Probe:
 def _is_probe(kind: type[Target]) -> bool:
     """Say whether a kind holds the contract; looked at once, for each run asks."""
     return issubclass(kind, Probe)
+
+
+def read_url(target: Target, url: str) -> str:
+    """Return an address that the target's kind can ask, as it is; ValueError says what is wrong."""
+    try:
+        read: str = _url_reader(type(target)).validate_python(url)
+    except ValidationError as error:
+        raise ValueError(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
+    return read
+
+
+@cache
+def _url_reader(kind: type[Target]) -> TypeAdapter[Any]:
+    declared: Any = kind.model_fields["url"].annotation
+    return TypeAdapter(declared)

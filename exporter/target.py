@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from exporter.access import CONTROL, Auth, Proxy, Tls, Url
 from exporter.native.names import Server
+from exporter.peer import NO_ONE, Peer
 from toolkit.settings import Duration, Settings
 
 DEFAULT_RESPONSE_LIMIT_BYTES = 1 << 20
@@ -130,8 +131,9 @@ class Exchange:
     that the response ended as its framing promised or where the listener had heard enough.
     `reused` says that a kept connection carried it. Of a stream, `merged_reads` counts the reads
     that brought several events, which share one time, and `clock_stepped` says that the wall clock
-    jumped meanwhile, so that the kernel's times were dropped for those of the reads. `address` is
-    the far end's (the proxy's where there is one), `redirects` counts those that were followed.
+    jumped meanwhile, so that the kernel's times were dropped for those of the reads. `peer` is the
+    far end (its address the proxy's where there is one), `redirects` counts those that were
+    followed, and `redirected` is how long each phase took in them.
     `nonce` is what the request was marked with where the answer must repeat it, and `earlier` the
     exchanges of the same run that this one was built from; kinds set both, no transport does.
     """
@@ -147,10 +149,10 @@ class Exchange:
     reused: bool = False
     merged_reads: int = 0
     clock_stepped: bool = False
-    address: str = ""
+    peer: Peer = NO_ONE
     http_version: str = ""
-    tls_version: str = ""
     redirects: int = 0
+    redirected: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     nonce: str = ""
     earlier: tuple[Exchange, ...] = ()
 
@@ -173,7 +175,7 @@ class Observation:
     `vector` the embedding, `version` what the server calls the model's version, `refused_fields`
     what of the request the server named when it refused it (None: it refused none, or what is sent
     is settled). `cut_off` says that a limit of tokens cut the answer, `complaint` what the server
-    said in its place; it is for people to read.
+    said in its place; it is for people to read. `headers` are there where checks may ask for them.
     """
 
     reason: Reason | None = None
@@ -201,6 +203,7 @@ class Observation:
     refused_fields: frozenset[str] | None = None
     cut_off: bool = False
     complaint: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -313,6 +316,9 @@ class Budget(Settings):
 
 class Target(Settings):
     """One ML endpoint, as far as its protocol does not matter; each kind adds its own fields."""
+
+    scheme: ClassVar[str] = "http"
+    """What the url of a request to /probe begins with where it does not say."""
 
     name: Name | None = Field(None, description="the label `target`; not in a probe module")
     url: Url | None = Field(None, description="the endpoint; not in a probe module")

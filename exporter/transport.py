@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Protocol
+from typing import Literal, Protocol
 
 from exporter.access import Tls
 from exporter.address import ForbiddenAddressError, refuse_forbidden
@@ -23,7 +23,7 @@ from exporter.wire.dial import dial
 from exporter.wire.failure import FailedError
 from exporter.wire.link import Link
 from exporter.wire.message import message
-from exporter.wire.place import Endpoint, Place, place_of, resolve
+from exporter.wire.place import Endpoint, Place, of_version, place_of, resolve
 from exporter.wire.pool import IDLE_SECONDS, Pool
 from exporter.wire.receive import Receiver
 from exporter.wire.redirect import (
@@ -44,7 +44,8 @@ class Request:
     """What to send, and the limits that the answer is held to.
 
     `heard` is given each piece of the body and says whether nothing further matters.
-    `private` names the headers, in small letters, that no other origin is sent.
+    `private` names the headers, in small letters, that no other origin is sent, as none is asked
+    for the server name of `tls`. `ip_version` leaves only addresses of that kind.
     `stall_seconds` bounds the wait between two pieces (only those count that `spoke`, asked after
     `heard`, says yes to), `connect_seconds` the time until connected, TLS included; `named` holds
     the addresses that the configuration itself names, and that are therefore not refused. `keep`
@@ -65,6 +66,7 @@ class Request:
     tls: Tls | None = None
     follow_redirects: bool = False
     named: frozenset[str] = frozenset()
+    ip_version: Literal[4, 6] | None = None
     heard: Callable[[bytes], bool] | None = None
     spoke: Callable[[], bool] | None = None
     keep: bool = False
@@ -137,7 +139,7 @@ class HttpTransport:
                 return
             status = seen.response.status if seen.response else None
             request = _redirected(request, status or 0, location)
-            seen.begin_hop()
+            seen.begin_hop(self._clock())
         raise FailedError(Reason.REDIRECT, f"more than {MOST_REDIRECTS} redirects")
 
     async def _hop(self, request: Request, seen: Seen) -> str | None:
@@ -152,7 +154,7 @@ class HttpTransport:
             link = await self._open(request, place, seen)
         reusable = False
         try:
-            seen.meet(link)
+            seen.peer = link.peer()
             response = await self._ask(request, place, link, seen)
             reusable = response.reusable and key is not None
         finally:
@@ -196,11 +198,15 @@ class HttpTransport:
         return link
 
     async def _endpoints(self, request: Request, near: Place, seen: Seen) -> tuple[Endpoint, ...]:
-        if near.endpoint is not None:
-            return (near.endpoint,)
-        seen.resolve_begin = self._clock()
-        found = await resolve(near, request.named)
-        seen.resolve_end = self._clock()
+        if near.endpoint is None:
+            seen.resolve_begin = self._clock()
+            found = await resolve(near, request.named)
+            seen.resolve_end = self._clock()
+        else:
+            found = (near.endpoint,)
+        if request.ip_version is not None:
+            found = of_version(found, request.ip_version)
+        seen.address = str(found[0].address[0])
         return found
 
     async def _secure(
@@ -278,14 +284,16 @@ def _for_proxy(request: Request) -> dict[str, str]:
 
 def _redirected(request: Request, status: int, location: str) -> Request:
     url, other_origin = destination(request.url, location)
-    headers = request.headers
+    headers, tls = request.headers, request.tls
     if other_origin:
         headers = without(headers, request.private)
+        tls = tls and tls.model_copy(update={"server_name": None})
     kept = keeps_method(status, request.method)
     return replace(
         request,
         url=url,
         headers=headers,
+        tls=tls,
         method=request.method if kept else "GET",
         body=request.body if kept else b"",
     )

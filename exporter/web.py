@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from exporter import exposition, on_demand, page
+from exporter import debug, exposition, on_demand, page
 from exporter.agent import Surroundings
 from exporter.fleet import Fleet
 from exporter.probe import probes
@@ -66,12 +66,12 @@ class Pages:
         results.labels("ran").inc()
         self._probing += 1
         try:
-            made, body = await on_demand.run(asked, self._around.transport)
+            answer = await on_demand.run(asked, self._around.transport)
         finally:
             self._probing -= 1
         if request.query.get("debug") == "true":
-            return web.Response(text=on_demand.debug_text(asked, made, body))
-        return web.Response(body=body, headers={"Content-Type": exposition.TEXT})
+            return web.Response(text=debug.text(asked, answer))
+        return web.Response(body=answer.exposition, headers={"Content-Type": exposition.TEXT})
 
     async def sd(self, _request: web.Request) -> web.Response:
         """Answer /sd in the form of Prometheus' http_sd: every target, for a job on /probe."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
@@ -33,9 +33,13 @@ def _tcp_url(value: str) -> str:
 class Tcp(Target):
     """Opens a connection; right is that it opens and that the lines that are expected come."""
 
+    scheme: ClassVar[str] = "tcp"
+
     url: Annotated[str, AfterValidator(_tcp_url)] | None = Field(
         None, description="tcp://host:port, or tls://host:port; not in a probe module"
     )
+    ip_version: Literal[4, 6] | None = Field(None, description="only addresses of this kind")
+    encrypted: bool = Field(False, description="TLS from the start, whatever the url says")
     query_response: tuple[Step, ...] = Field(
         (), max_length=100, description="what is expected and sent, in order; none: only connect"
     )
@@ -55,8 +59,13 @@ class Tcp(Target):
     async def collect(self, question: Question, transport: Transport) -> Exchange:
         """Connect and hold the dialogue."""
         del question
-        request = request_of(self, method="", url=self.url or "", headers={})
-        return await transport.exchange(replace(request, instead=self._hold))
+        url = self.url or ""
+        if self.encrypted:
+            url = f"tls://{url.partition('://')[2]}"
+        request = request_of(self, method="", url=url, headers={})
+        return await transport.exchange(
+            replace(request, instead=self._hold, ip_version=self.ip_version)
+        )
 
     async def _hold(self, request: Request, clock: Callable[[], float]) -> Exchange:
         return await Dialogue(request=request, clock=clock).hold(self.query_response)

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
+from exporter.peer import Peer, peer_of
 from exporter.wire.kernel import ANCILLARY_BYTES, ask_for_stamps, stamp_of
 from exporter.wire.place import Endpoint
 from exporter.wire.tls import handshake_failure
@@ -33,6 +34,7 @@ class Link:
         "_incoming",
         "_loop",
         "_outgoing",
+        "_peer",
         "_socket",
         "_stamped",
         "_take",
@@ -60,6 +62,7 @@ class Link:
         self.closed = False
         self.idle_since = 0.0
         self.address = ""
+        self._peer: Peer | None = None
 
     async def connect(self, endpoint: Endpoint) -> None:
         """Connect, and watch the socket from then on."""
@@ -105,6 +108,12 @@ class Link:
             else:
                 await self._flush()
                 return
+
+    def peer(self) -> Peer:
+        """Describe the far end; read once, for a kept connection is asked each time."""
+        if self._peer is None:
+            self._peer = peer_of(self.address, self.tls)
+        return self._peer
 
     async def _fill(self, incoming: ssl.MemoryBIO) -> None:
         assert self._socket is not None  # noqa: S101 - connected before any handshake

@@ -11,7 +11,7 @@ from typing import Any
 
 from yarl import URL
 
-from exporter.address import literal, refuse_forbidden
+from exporter.address import family_of, literal, refuse_forbidden
 from exporter.target import Reason
 from exporter.wire.failure import FailedError
 
@@ -52,7 +52,7 @@ def place_of(url: str) -> Place:
     shown = f"[{host}]" if ":" in host else host
     endpoint = None
     if found is not None:
-        family = socket.AF_INET if found.version == 4 else socket.AF_INET6
+        family = family_of(found.version)
         endpoint = Endpoint(family=family, address=(str(found), port))
     return Place(
         secure=read.scheme == "https",
@@ -63,6 +63,17 @@ def place_of(url: str) -> Place:
         url=str(read),
         endpoint=endpoint,
     )
+
+
+def of_version(found: tuple[Endpoint, ...], version: int | None) -> tuple[Endpoint, ...]:
+    """Keep the addresses of one version of IP, 4 or 6; raises FailedError (dns) where none is."""
+    if version is None:
+        return found
+    family = family_of(version)
+    kept = tuple(each for each in found if each.family == family)
+    if not kept:
+        raise FailedError(Reason.DNS, f"there is no IPv{version} address")
+    return kept
 
 
 async def resolve(place: Place, named: frozenset[str]) -> tuple[Endpoint, ...]:

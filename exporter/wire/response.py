@@ -95,9 +95,10 @@ class Response:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; trailers are none."""
+        """Keep a header, one that comes again joined to the first; trailers are none."""
         if self.status is None:
-            self.headers[name.decode("latin-1").lower()] = value.decode("utf-8", "replace")
+            key, text = name.decode("latin-1").lower(), value.decode("utf-8", "replace")
+            self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
         """Read what the head says of the body."""

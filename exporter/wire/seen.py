@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Final
 
+from exporter.peer import Peer
 from exporter.target import Chunk, Exchange, Reason, Times
 from exporter.wire import kernel
-from exporter.wire.link import Link
 from exporter.wire.response import Response
-from exporter.wire.tls import expiry_of
+
+_NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class Seen:
@@ -20,8 +22,9 @@ class Seen:
         "begin",
         "connect_begin",
         "connect_end",
-        "expiry",
         "offset",
+        "peer",
+        "redirected",
         "redirects",
         "resolve_begin",
         "resolve_end",
@@ -29,21 +32,21 @@ class Seen:
         "reused",
         "tls_begin",
         "tls_end",
-        "tls_version",
         "written",
     )
 
     def __init__(self, begin: float) -> None:
         self.begin = begin
         self.offset: kernel.Offset | None = None
-        self.expiry: float | None = None
-        self.address = self.tls_version = ""
         self.redirects = 0
+        self.redirected: Mapping[str, float] = _NOTHING
         self._forget()
 
     def _forget(self) -> None:
         self.response: Response | None = None
         self.reused = False
+        self.address = ""
+        self.peer: Peer | None = None
         self.resolve_begin: float | None = None
         self.resolve_end: float | None = None
         self.connect_begin: float | None = None
@@ -52,17 +55,16 @@ class Seen:
         self.tls_end: float | None = None
         self.written: float | None = None
 
-    def begin_hop(self) -> None:
-        """Forget the hop before, all but the beginning."""
+    def begin_hop(self, now: float) -> None:
+        """Forget the hop before, all but the beginning and how long its phases took."""
+        head_at = self.response.head_at if self.response else None
+        spent = self._times(now, head_at[0] if head_at else None).phases()
+        names = {**self.redirected, **spent}
+        self.redirected = MappingProxyType(
+            {name: self.redirected.get(name, 0.0) + spent.get(name, 0.0) for name in names}
+        )
         self.redirects += 1
         self._forget()
-
-    def meet(self, link: Link) -> None:
-        """Note whom a connection leads to."""
-        self.address = link.address
-        if link.tls is not None:
-            self.expiry = expiry_of(link.tls)
-            self.tls_version = link.tls.version() or ""
 
     def _times(self, end: float, first_byte: float | None) -> Times:
         return Times(
@@ -81,16 +83,17 @@ class Seen:
     def finished(self, clock: Callable[[], float], failure: Reason | None, detail: str) -> Exchange:
         """Freeze what was seen, the kernel's times converted."""
         end, response = clock(), self.response
+        peer = self.peer or Peer(address=self.address)
         if response is None:
             return Exchange(
                 times=self._times(end, None),
                 failure=failure,
                 detail=detail,
-                certificate_expiry_timestamp_seconds=self.expiry,
+                certificate_expiry_timestamp_seconds=peer.expiry_timestamp_seconds,
                 reused=self.reused,
-                address=self.address,
-                tls_version=self.tls_version,
+                peer=peer,
                 redirects=self.redirects,
+                redirected=self.redirected,
             )
         chunks, first_byte, clock_stepped = self._dated(response, clock)
         complete = failure is None and response.done
@@ -104,14 +107,14 @@ class Seen:
             failure=failure,
             detail=detail,
             complete=complete,
-            certificate_expiry_timestamp_seconds=self.expiry,
+            certificate_expiry_timestamp_seconds=peer.expiry_timestamp_seconds,
             reused=self.reused,
             merged_reads=response.merged_reads,
             clock_stepped=clock_stepped,
-            address=self.address,
+            peer=peer,
             http_version=response.http_version,
-            tls_version=self.tls_version,
             redirects=self.redirects,
+            redirected=self.redirected,
         )
 
     def _dated(

@@ -1,4 +1,4 @@
-"""TLS contexts of the targets' settings, and what a handshake showed."""
+"""TLS contexts of the targets' settings, and why a handshake failed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from exporter.target import Reason
 from exporter.wire.failure import FailedError
 
 
-def context_of(tls: Tls | None) -> ssl.SSLContext:
+def context_of(tls: Tls | None, *, protocol: str = "http/1.1") -> ssl.SSLContext:
     """Return the context of some settings, kept until one of their files changes.
 
-    Raises FailedError (internal) when a file cannot be read.
+    `protocol` is offered by its name in ALPN, none when it is empty. Raises FailedError (internal)
+    when a file cannot be read.
     """
     if tls is None:
-        return _make(None, None, None, ())
+        return _make(None, None, None, (), protocol)
     files = (tls.ca_file, tls.client_cert_file, tls.client_key_file)
-    return _make(*files, tuple(_changed(path) for path in files))
+    return _make(*files, tuple(_changed(path) for path in files), protocol)
 
 
 def _changed(path: Path | None) -> int:
@@ -31,10 +32,15 @@ def _changed(path: Path | None) -> int:
 
 @lru_cache(maxsize=64)
 def _make(
-    ca_file: Path | None, cert_file: Path | None, key_file: Path | None, _changed: tuple[int, ...]
+    ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
+    _changed: tuple[int, ...],
+    protocol: str,
 ) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.set_alpn_protocols(["http/1.1"])
+    if protocol:
+        context.set_alpn_protocols([protocol])
     try:
         if ca_file is None:
             context.load_default_certs()
@@ -53,16 +59,6 @@ def _make(
 
 def _unreadable(name: str, error: OSError) -> FailedError:
     return FailedError(Reason.INTERNAL, f"{name} cannot be read ({error.strerror})")
-
-
-def expiry_of(tls: ssl.SSLObject | None) -> float | None:
-    """Return when the peer's certificate ends, unix seconds; None before the handshake's end."""
-    try:
-        certificate = tls.getpeercert() if tls else None
-    except ValueError:
-        return None
-    not_after = (certificate or {}).get("notAfter")
-    return float(ssl.cert_time_to_seconds(str(not_after))) if not_after else None
 
 
 def handshake_failure(error: ssl.SSLError) -> FailedError:

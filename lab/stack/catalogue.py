@@ -66,6 +66,12 @@ _DEBIAN = (
         # Its default templates, which Debian has it read from their installed place.
         share="usr/share/prometheus",
     ),
+    Recipe(
+        source="debian",
+        origin="prometheus-blackbox-exporter",
+        version="0.23",
+        programs={"blackbox_exporter": "usr/bin/prometheus-blackbox-exporter"},
+    ),
 )
 
 

@@ -27,7 +27,10 @@ _SOURCES: Mapping[str, tuple[str, ...]] = {
     "debian": ("debian",),
     "current": ("go",),
 }
-_DEBIAN_NAMES = {"alertmanager": "prometheus-alertmanager"}
+_DEBIAN_NAMES = {
+    "alertmanager": "prometheus-alertmanager",
+    "blackbox_exporter": "prometheus-blackbox-exporter",
+}
 
 
 def provide(  # noqa: PLR0913 - the environment and the catalogue are given, not looked up

@@ -265,7 +265,7 @@ async def test_the_other_family_is_tried() -> None:
     async with serving(says(ANSWER)) as url, open_transport() as transport:
         exchange = await transport.exchange(asking(url.replace("127.0.0.1", "localhost")))
     assert exchange.body == b"ok"
-    assert exchange.address == "127.0.0.1"
+    assert exchange.peer.address == "127.0.0.1"
 
 
 async def test_a_compressed_stream_is_read_as_it_comes() -> None:

@@ -26,6 +26,7 @@ ELEVEN = {"value": 11}
 PLANETS = {"options": ("Mars", "Venus", "New Venus"), "right": "Venus"}
 
 RIGHT: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("not_regex", {"pattern": "(?i)error"}, "all is well"),
     ("number", ELEVEN, "5 + 6 = 11"),
     ("number", ELEVEN, "11"),
     ("number", ELEVEN, "**11.0**, as 5+6."[:8]),
@@ -56,6 +57,7 @@ RIGHT: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("refusal", {"wanted": True, "phrases": ("nope, never",)}, "NOPE,  never."),
 )
 WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("not_regex", {"pattern": "(?i)error"}, "an Error of ours"),
     ("number", ELEVEN, "eleven"),
     ("number", ELEVEN, "11 or 12"),
     ("number", ELEVEN, "GPT11"),

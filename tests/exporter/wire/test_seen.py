@@ -57,12 +57,14 @@ def test_no_time_lies_before_the_beginning_or_after_the_read() -> None:
 
 
 def test_a_failure_before_an_answer_keeps_what_was_timed() -> None:
-    """And a hop before it is forgotten, but for the beginning."""
+    """And a hop before it is forgotten, but for the beginning and how long it took."""
     seen = Seen(1.0)
     seen.connect_begin, seen.connect_end, seen.written = 1.1, 1.2, 1.3
     answered(seen, read_at=1.4, stamp=None)
-    seen.begin_hop()
+    seen.begin_hop(1.45)
     seen.connect_begin = 1.5
     exchange = seen.finished(lambda: 2.0, Reason.CONNECT, "not connected")
     assert (exchange.times.begin, exchange.times.connect_begin, exchange.times.end) == (1.0, 1.5, 2)
     assert (exchange.status, exchange.written, exchange.redirects) == (None, False, 1)
+    expected = {"connect": 0.1, "processing": 0.1, "transfer": 0.05}
+    assert exchange.redirected == pytest.approx(expected)
