@@ -74,9 +74,11 @@ class OipGrpc(Inference):
             seen = super().preprocess(question, exchange)
         else:
             seen = prediction.observe(exchange, lambda body: self._ready(exchange, body))
+        if seen.reason is None or exchange.failure is not None:
+            return seen
         if question.canary == MALFORMED and exchange.status == 500:
             return replace(seen, reason=None, detail="")
-        if seen.reason is None or exchange.failure is not None or not exchange.detail:
+        if not exchange.detail:
             return seen
         return replace(seen, detail=exchange.detail)
 
