@@ -21,6 +21,7 @@ from exporter.transport import Transport
 log = structlog.get_logger(__name__)
 
 _TICK_SECONDS = 1.0
+_FIRST_SECONDS = 5.0
 _SHOWN_PROBLEMS = 10
 
 
@@ -30,6 +31,7 @@ class _Seen:
 
     place: Discovery
     due_at: float
+    is_asked: bool = False
     documents: Mapping[str, Document] = field(default_factory=dict)
     listed: Listed = field(default_factory=Listed)
 
@@ -58,7 +60,10 @@ class Finder:
         self._one_at_a_time = asyncio.Lock()
 
     async def take(self, config: Config) -> None:
-        """Run this configuration; what its places listed before holds until they are asked."""
+        """Run this configuration; what its places listed before holds until they are asked.
+
+        A place that has not answered within five seconds holds up neither a start nor a reload.
+        """
         async with self._one_at_a_time:
             before, self._seen = self._seen, {}
             for place in config.discoveries:
@@ -69,34 +74,62 @@ class Finder:
             for name in before:
                 self._instruments.forget_discovery(name)
             self._config = config
-            await self._look()
-            await self._apply(config)
+        await asyncio.gather(*map(self._ask_first, self._due()))
+        async with self._one_at_a_time:
+            await self._apply(self._config)
 
     async def run(self) -> None:
-        """Look for ever."""
-        while True:
-            await asyncio.sleep(_TICK_SECONDS)
-            await self.look()
+        """Look for ever; a place that is slow to answer delays no other."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(_TICK_SECONDS)
+                await self._look_at_shards()
+                for seen in self._due():
+                    seen.is_asked = True
+                    group.create_task(self._visit(seen))
 
     async def look(self) -> None:
         """Look at the places that are due, and at the shards; take what is another one now."""
+        await self._look_at_shards()
+        await asyncio.gather(*map(self._visit, self._due()))
+
+    def _due(self) -> Sequence[_Seen]:
+        now = self._clock()
+        return [each for each in self._seen.values() if each.due_at <= now and not each.is_asked]
+
+    async def _look_at_shards(self) -> None:
+        if self._shard.look():
+            await self._take_anew()
+
+    async def _visit(self, seen: _Seen) -> None:
+        if await self._ask(seen):
+            await self._take_anew()
+
+    async def _take_anew(self) -> None:
         async with self._one_at_a_time:
-            has_moved = self._shard.look()
-            if self._config is not None and (await self._look() or has_moved):
+            if self._config is not None:
                 await self._apply(self._config)
 
-    async def _look(self) -> bool:
-        due = [each for each in self._seen.values() if each.due_at <= self._clock()]
-        return any(await asyncio.gather(*map(self._ask, due)))
+    async def _ask_first(self, seen: _Seen) -> None:
+        try:
+            async with asyncio.timeout(_FIRST_SECONDS):
+                await self._ask(seen)
+        except TimeoutError:
+            seen.due_at = self._clock()
+            log.warning("targets are waited for no longer", discovery=seen.place.name)
 
     async def _ask(self, seen: _Seen) -> bool:
         """Ask one place; tell whether its targets are others now. A failure keeps those before."""
         name = seen.place.name
-        seen.due_at = self._clock() + seen.place.refresh
+        seen.is_asked, seen.due_at = True, self._clock() + seen.place.refresh
         try:
             documents = await seen.place.documents(self._transport, seen.documents)
         except DiscoveryError as error:
             self._fail(name, str(error))
+            return False
+        finally:
+            seen.is_asked = False
+        if self._seen.get(name) is not seen:  # a reload has put another in its place
             return False
         for document in documents:
             if document.problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,10 +34,15 @@ class Place:
         self.asked = 0
         self.now = 0.0
         self.instruments = Instruments()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.arrived = asyncio.Event()
 
     async def serve(self, _request: web.Request) -> web.StreamResponse:
         """Answer with the list."""
         self.asked += 1
+        self.arrived.set()
+        await self.gate.wait()
         if isinstance(self.answer, bytes):
             return web.Response(
                 body=self.answer, status=self.status, content_type="application/json"
@@ -154,6 +160,59 @@ async def test_other_settings_keep_what_was_found_until_the_place_is_asked(tmp_p
         place.answer, place.status, place.now = [], 200, 31.0
         await finder.look()
         assert names(fleet) == ["fixed"]
+
+
+async def test_a_slow_place_delays_no_other(tmp_path: Path) -> None:
+    """While one is asked, the folder is read in its time, and a shard's move is taken."""
+    place = Place(tmp_path)
+    async with finding(place) as (finder, fleet):
+        place.answer = [{"targets": ["h1"]}]
+        place.gate.clear()
+        place.now = 31.0
+        place.arrived.clear()
+        slow = asyncio.create_task(finder.look())
+        await place.arrived.wait()
+        (tmp_path / "lists" / "a.yml").write_text("- {targets: [f1]}\n")
+        place.now = 130.0
+        await finder.look()
+        assert names(fleet) == ["f1", "fixed"]
+        assert place.asked == 2
+        place.gate.set()
+        await slow
+        assert names(fleet) == ["f1", "fixed", "h1"]
+
+
+async def test_a_slow_place_holds_up_no_reload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the configuration is run, and the place is asked again at the next look."""
+    monkeypatch.setattr("exporter.finding._FIRST_SECONDS", 0.05)
+    place = Place(tmp_path)
+    place.answer = [{"targets": ["h1"]}]
+    place.gate.clear()
+    async with finding(place) as (finder, fleet):
+        assert names(fleet) == ["fixed"]
+        place.gate.set()
+        await finder.look()
+        assert names(fleet) == ["fixed", "h1"]
+
+
+async def test_an_answer_to_a_question_of_before_the_reload_is_not_taken(tmp_path: Path) -> None:
+    """What arrives for a place that is configured otherwise by then is dropped."""
+    place = Place(tmp_path)
+    async with finding(place) as (finder, fleet):
+        place.answer = [{"targets": ["h1"]}]
+        place.gate.clear()
+        place.now = 31.0
+        place.arrived.clear()
+        slow = asyncio.create_task(finder.look())
+        await place.arrived.wait()
+        (tmp_path / "exporter.yml").write_text(CONFIG.split("discovery:", maxsplit=1)[0])
+        await finder.take(config.load(tmp_path / "exporter.yml", environ={}))
+        place.gate.set()
+        await slow
+        assert names(fleet) == ["fixed"]
+        assert place.value("targets", "service") is None
 
 
 async def test_a_place_that_is_not_configured_any_more_leaves_nothing(tmp_path: Path) -> None:
