@@ -7,7 +7,7 @@ import random
 import time
 import zlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import structlog
@@ -20,9 +20,9 @@ from exporter.probe import Question
 from exporter.ratelimit import remaining_ratios
 from exporter.record import TargetRecord
 from exporter.run import Run, perform
-from exporter.target import Outcome, Skip, State
+from exporter.target import CheckResult, Outcome, Skip, State
 from exporter.transport import Transport
-from exporter.verdict import LATE_REASONS, NativeView, Seen, decide
+from exporter.verdict import LATE_REASONS, NativeView, Seen, judge
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,7 @@ class JuniorAgent:
         run, native = await self._watched(question, watch)
         record.budget.spend(cost_tokens(run.observation, question.text), around.wall_clock())
         record.judge(question, run.reason)
-        state = decide(
+        state, why = judge(
             Seen(
                 reason=run.reason,
                 over_limit=run.over_limit,
@@ -97,7 +97,8 @@ class JuniorAgent:
             )
         )
         before = record.state(around.clock())
-        record.finish(self._outcome(run, state), now=around.clock())
+        outcome = self._outcome(run, state, why)
+        record.finish(outcome, now=around.clock(), exchange=run.exchange)
         if state is not before:
             log.info("state changed", target=self.name, state=state, before=before)
 
@@ -143,19 +144,20 @@ class JuniorAgent:
         self.record.hear_native(watch.absent())
         return run, native
 
-    def _outcome(self, run: Run, state: State) -> Outcome:
+    def _outcome(self, run: Run, state: State, why: str) -> Outcome:
         return outcome_of(
             run,
             state=state,
+            why=why,
             finished_timestamp_seconds=self._around.wall_clock(),
             secrets=secrets_of(self.record.target),
         )
 
 
 def outcome_of(
-    run: Run, *, state: State, finished_timestamp_seconds: float, secrets: tuple[str, ...]
+    run: Run, *, state: State, why: str, finished_timestamp_seconds: float, secrets: tuple[str, ...]
 ) -> Outcome:
-    """Make the record of a run; its excerpt is cleaned and masked."""
+    """Make the record of a run; its texts are cleaned and masked."""
     exchange = run.exchange
     seen = run.observation
     text = seen.complaint or seen.answer or seen.reasoning
@@ -166,15 +168,21 @@ def outcome_of(
         observation=run.observation,
         reason=run.reason,
         state=state,
-        checks=run.checks,
+        checks=tuple([_shown(each, secrets) for each in run.checks]),
         phases={} if exchange is None else exchange.times.phases(),
         certificate_expiry_timestamp_seconds=(
             None if exchange is None else exchange.certificate_expiry_timestamp_seconds
         ),
         ratelimit_remaining={} if exchange is None else remaining_ratios(exchange.headers),
-        detail=run.detail,
+        detail=excerpt(run.detail, secrets),
         excerpt=excerpt(text, secrets),
+        why=why,
     )
+
+
+def _shown(result: CheckResult, secrets: tuple[str, ...]) -> CheckResult:
+    """Return a check's result with its detail fit to show."""
+    return replace(result, detail=excerpt(result.detail, secrets)) if result.detail else result
 
 
 def spread(name: str) -> float:

@@ -1,85 +1,104 @@
-"""The landing page: every target with its state, and what failed last."""
+"""The pages for people: the targets by filter and page, and one target with its last runs."""
 
 from __future__ import annotations
 
-import html
-import time
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from exporter import drawing, metrics
+from exporter.excerpt import excerpt, secrets_of
+from exporter.fleet import Fleet
+from exporter.history import KEPT_FAILURES, KEPT_SUCCESSES
+from exporter.overview import ROWS, STATES, RefusedError, overview, row, wanted
 from exporter.probe import probes
 from exporter.record import TargetRecord
-from exporter.target import Outcome, State
+from exporter.shown import filters
+from exporter.target import Target
 from toolkit.arguments import version
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid #ccc; padding: .3rem .6rem; text-align: left;
-  vertical-align: top; }
-td { overflow-wrap: anywhere; }
-.ok { color: #1a7f37; } .degraded, .saturated, .unknown { color: #9a6700; }
-.wrong, .hung, .unresponsive, .down { color: #cf222e; }
-"""
-
-# Worst first.
-_ORDER = (
-    *(State.DOWN, State.HUNG, State.WRONG, State.UNRESPONSIVE, State.SATURATED),
-    *(State.DEGRADED, State.UNKNOWN, State.OK),
-)
+_HERE = Path(__file__).parent
 _LINKS = ("metrics", "sd", "api/v1/targets", "-/healthy", "-/ready")
 
 
-def landing(records: Sequence[TargetRecord], *, now: float) -> str:
-    """Return the page; all text from outside is escaped."""
-    worst_first = sorted(records, key=lambda record: _ORDER.index(record.state(now)))
-    links = " · ".join(f'<a href="{link}">/{link}</a>' for link in _LINKS)
-    rows = "".join(_row(record, now) for record in worst_first)
-    failures = "".join(_failures(record) for record in worst_first if record.failures)
-    return (
-        "<!doctype html>\n"
-        '<html lang="en"><head><meta charset="utf-8"><title>Vigie exporter</title>'
-        '<link rel="stylesheet" href="style.css"></head><body>'
-        f"<h1>Vigie exporter</h1><p>Version {html.escape(version())} · {links}</p>"
-        "<table><thead><tr><th>target</th><th>state</th><th>kind, host</th>"
-        "<th>last run</th><th>duration</th><th>reason</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table>{failures}</body></html>\n"
-    )
+class People:
+    """Renders the pages; it reads the fleet and changes nothing."""
+
+    def __init__(self, fleet: Fleet, *, clock: Callable[[], float]) -> None:
+        self._fleet = fleet
+        self._clock = clock
+
+    def register(self, app: web.Application) -> None:
+        """Add the routes and templates."""
+        environment = aiohttp_jinja2.setup(
+            app,
+            loader=jinja2.FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters.update(filters())
+        app.router.add_get("/", self._landing)
+        app.router.add_get("/targets/{name:.+}", self._target)
+        app.router.add_static("/static", _HERE / "static", append_version=False)
+
+    async def _landing(self, request: web.Request) -> web.StreamResponse:
+        try:
+            asked = wanted(request.query, probes.kinds())
+        except RefusedError as error:
+            return web.Response(status=400, text=f"{error}\n")
+        records, now = self._fleet.records, self._clock()
+        # Ten thousand targets are sorted beside the loop, whose lateness is a measuring error.
+        found = await asyncio.to_thread(overview, records, asked, now)
+        context = {
+            "asked": asked,
+            "found": found,
+            "states": STATES,
+            "rows_at_once": ROWS,
+            "version": version(),
+            "links": _LINKS,
+        }
+        return await _page(request, "landing.html", context)
+
+    async def _target(self, request: web.Request) -> web.StreamResponse:
+        record = self._fleet.record(request.match_info["name"])
+        if record is None:
+            raise web.HTTPNotFound(text="no such target\n")
+        now, target = self._clock(), record.target
+        context = {
+            "row": row(record, now),
+            "target": target,
+            "address": _address(target),
+            "canaries": _canaries(record, now),
+            "runs": record.history.runs(),
+            "picture": drawing.picture,
+            "drawing": drawing,
+            "kept": (KEPT_SUCCESSES, KEPT_FAILURES),
+        }
+        return await _page(request, "target.html", context)
 
 
-def _row(record: TargetRecord, now: float) -> str:
-    state, last = record.state(now), record.current(now)
-    cells = (
-        html.escape(record.target.name or ""),
-        f'<span class="{state}">{state}</span>',
-        html.escape(f"{probes.kind_of(record.target)}, {record.target.host}"),
-        _when(record.last_run_timestamp_seconds),
-        f"{last.observation.duration_seconds:.3f} s" if last else "-",
-        html.escape(f"{last.reason}: {last.detail}") if last and last.reason else "-",
-    )
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+def _address(target: Target) -> str:
+    """Return a target's address without its query, which may hold a key."""
+    parts = urlsplit(target.url or "")
+    return excerpt(f"{parts.scheme}://{parts.netloc}{parts.path}", secrets_of(target))
 
 
-def _failures(record: TargetRecord) -> str:
-    rows = "".join(_failure(outcome) for outcome in record.failures)
-    return (
-        f"<h2>Last failures of {html.escape(record.target.name or '')}</h2>"
-        "<table><thead><tr><th>when</th><th>reason</th><th>status</th><th>what</th>"
-        f"<th>answer</th></tr></thead><tbody>{rows}</tbody></table>"
-    )
+def _canaries(record: TargetRecord, now: float) -> Mapping[str, float]:
+    """Return the share of right answers among each canary's last runs."""
+    samples = record.plain(now).get(metrics.PASS_RATIO, ())
+    return {dict(sample.labels)["canary"]: sample.value for sample in samples}
 
 
-def _failure(outcome: Outcome) -> str:
-    cells = (
-        _when(outcome.finished_timestamp_seconds),
-        str(outcome.reason),
-        str(outcome.observation.status_code or "-"),
-        html.escape(outcome.detail),
-        html.escape(outcome.excerpt),
-    )
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _when(timestamp_seconds: float | None) -> str:
-    if timestamp_seconds is None:
-        return "-"
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(timestamp_seconds))
+async def _page(request: web.Request, name: str, context: Mapping[str, Any]) -> web.StreamResponse:
+    # Back to the root from wherever this is, so that a proxy may serve it all under a path.
+    root = "../" * (request.rel_url.raw_path.count("/") - 1) or "./"
+    whole = {"root": root, **context}
+    return await asyncio.to_thread(aiohttp_jinja2.render_template, name, request, whole)

@@ -13,12 +13,12 @@ from exporter.check import checks
 from exporter.dialect import Learnt
 from exporter.excerpt import clean
 from exporter.histogram import Histogram
+from exporter.history import History, PastRun
 from exporter.metrics import Family, Sample
 from exporter.probe import Question, probe_of, probes
-from exporter.target import Observation, Outcome, Reason, Skip, State, Target
+from exporter.target import Exchange, Observation, Outcome, Reason, Skip, State, Target
 from exporter.verdict import ANSWER_REASONS, is_under
 
-KEPT_FAILURES = 10
 _STALE_INTERVALS = 3
 _CONFIRMATIONS = 3
 _MODEL_CHARACTERS = 100
@@ -71,7 +71,7 @@ class TargetRecord:
         self.budget = TokenBudget(
             tokens_per_day=target.budget.tokens_per_day if target.budget else None
         )
-        self.failures: deque[Outcome] = deque(maxlen=KEPT_FAILURES)
+        self.history = History()
         self.last: Outcome | None = None
         self.version = 0
         self.last_run_timestamp_seconds: float | None = None
@@ -145,16 +145,21 @@ class TargetRecord:
             self.version += 1
             self._native_absent = absent
 
-    def finish(self, outcome: Outcome, *, now: float) -> None:
-        """Record a finished run."""
+    @property
+    def failures(self) -> Sequence[PastRun]:
+        """The last failures, newest first."""
+        return self.history.failures()
+
+    def finish(self, outcome: Outcome, *, now: float, exchange: Exchange | None = None) -> None:
+        """Record a finished run; of the exchange, its times are kept."""
         self.version += 1
+        self.history.keep(outcome, exchange)
         self.last, self._state, self._finished_at = outcome, outcome.state, now
         self.last_run_timestamp_seconds = outcome.finished_timestamp_seconds
         self._counts[metrics.RUNS, ""] += 1
         if outcome.reason is not None:
             self._counts[metrics.FAILURES, ""] += 1
             self._counts[metrics.REASONS, outcome.reason] += 1
-            self.failures.appendleft(outcome)
         for result in outcome.checks:
             self._counts[metrics.CHECKS, result.check] += 1
             self._counts[metrics.CHECK_FAILURES, result.check] += not result.passed

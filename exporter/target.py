@@ -223,7 +223,8 @@ class CheckResult:
 class Outcome:
     """One finished run, as it is recorded.
 
-    `success` means a right answer, even one over a limit. `excerpt` is cleaned, short, and masked.
+    `success` means a right answer, even one over a limit; `why` says how the state was decided.
+    Texts (`detail`, `excerpt`, the checks' details) are cleaned, short, and masked.
     """
 
     canary: str
@@ -238,6 +239,7 @@ class Outcome:
     ratelimit_remaining: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     detail: str = ""
     excerpt: str = ""
+    why: str = ""
 
     @property
     def success(self) -> bool:

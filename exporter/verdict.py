@@ -63,32 +63,44 @@ def is_under(history: Sequence[bool], *, needed: int, among: int) -> bool:
 
 
 def decide(seen: Seen) -> State:
-    """Decide the state of the last run, row by row."""
+    """Decide the state of the last run."""
+    return judge(seen)[0]
+
+
+def judge(seen: Seen) -> tuple[State, str]:
+    """Decide the state of the last run, row by row, and say for people why."""
     if seen.retry_after and seen.reason in {Reason.RATE_LIMITED, Reason.HTTP_5XX}:
-        return State.SATURATED
+        return State.SATURATED, "refused for now, with a time to come back at"
     if seen.reason is None or seen.reason in ANSWER_REASONS:
         return _answered(seen)
     if seen.reason in LATE_REASONS:
         return _late(seen.native)
-    return State.UNKNOWN if seen.reason in _SILENT_REASONS else State.DOWN
+    if seen.reason in _SILENT_REASONS:
+        return State.UNKNOWN, "this tells of our request or access, not of the endpoint's health"
+    return State.DOWN, "no whole answer came"
 
 
-def _answered(seen: Seen) -> State:
+def _answered(seen: Seen) -> tuple[State, str]:
     if seen.required_under:
-        return State.WRONG
-    forgiven = seen.reason is not None
-    if seen.over_limit or seen.buffered or seen.optional_under or forgiven:
-        return State.DEGRADED
-    return State.OK
+        return State.WRONG, "too few of the last answers were right"
+    lacks = (
+        (seen.reason is not None, "not right, but enough of the last answers were"),
+        (seen.over_limit, "right, but over a limit"),
+        (seen.buffered, "the stream came all at once: something on the way holds it back"),
+        (seen.optional_under, "too few of an optional canary's last answers were right"),
+    )
+    why = "; ".join([text for holds, text in lacks if holds])
+    return (State.DEGRADED, why) if why else (State.OK, "right and within its limits")
 
 
-def _late(native: NativeView | None) -> State:
+def _late(native: NativeView | None) -> tuple[State, str]:
     if native is None:
-        return State.UNRESPONSIVE
+        return State.UNRESPONSIVE, "not finished in time; no metrics of the server's say why"
     if not native.reachable:
-        return State.DOWN
+        return State.DOWN, "not finished in time, and the server's metrics cannot be reached either"
     if native.moved is False:
-        return State.HUNG  # our own request is inside, whatever the gauges say
+        # Our own request is inside, whatever the gauges say.
+        return State.HUNG, "not finished in time, and the server made no token meanwhile"
     if native.moved and native.waiting:
-        return State.SATURATED
-    return State.UNRESPONSIVE
+        return State.SATURATED, "not finished in time; the server makes tokens, and requests wait"
+    return State.UNRESPONSIVE, "not finished in time; the server's metrics show no queue"

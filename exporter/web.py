@@ -1,4 +1,4 @@
-"""/metrics /probe /sd /api/v1/targets and the landing page; health and reload are the toolkit's."""
+"""/metrics /probe /sd /api/v1/targets; page.py has the pages, the toolkit health and reload."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from exporter import debug, exposition, on_demand, page
+from exporter import debug, exposition, on_demand
 from exporter.agent import Surroundings
 from exporter.fleet import Fleet
+from exporter.history import PastRun
+from exporter.page import People
 from exporter.probe import probes
 from exporter.record import TargetRecord
-from exporter.target import Outcome
 from toolkit.web import WebConfig, application, without_deadline
 
 _WORTH_GZIP_BYTES = 4096
@@ -83,15 +84,6 @@ class Pages:
         now = self._around.clock()
         return _json({"targets": [described(record, now) for record in self._fleet.records]})
 
-    async def landing(self, _request: web.Request) -> web.Response:
-        """Answer /."""
-        text = page.landing(self._fleet.records, now=self._around.clock())
-        return web.Response(text=text, content_type="text/html")
-
-    async def style(self, _request: web.Request) -> web.Response:
-        """Answer the page's style sheet."""
-        return web.Response(text=page.STYLE, content_type="text/css")
-
 
 def build(
     fleet: Fleet,
@@ -102,8 +94,7 @@ def build(
     """Make the application."""
     app = application(ready=lambda: fleet.started, reload=reload, web=config)
     pages = Pages(fleet, around)
-    app.router.add_get("/", pages.landing)
-    app.router.add_get("/style.css", pages.style)
+    People(fleet, clock=around.clock).register(app)
     app.router.add_get("/metrics", pages.metrics)
     app.router.add_get("/sd", pages.sd)
     app.router.add_get("/api/v1/targets", pages.targets)
@@ -130,18 +121,18 @@ def described(record: TargetRecord, now: float) -> dict[str, Any]:
         "interval_seconds": target.interval_seconds,
         "success": last.success if last else None,
         "measurements": record.measurements(now),
-        "failures": [_failure(outcome) for outcome in record.failures],
+        "failures": [_failure(run) for run in record.failures],
     }
 
 
-def _failure(outcome: Outcome) -> dict[str, Any]:
+def _failure(run: PastRun) -> dict[str, Any]:
     return {
-        "timestamp_seconds": outcome.finished_timestamp_seconds,
-        "reason": outcome.reason,
-        "detail": outcome.detail,
-        "status_code": outcome.observation.status_code,
-        "phases": dict(outcome.phases),
-        "excerpt": outcome.excerpt,
+        "timestamp_seconds": run.finished_timestamp_seconds,
+        "reason": run.reason,
+        "detail": run.detail,
+        "status_code": run.status_code,
+        "phases": run.phases,
+        "excerpt": run.excerpt,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.target import Reason, State
-from exporter.verdict import LATE_REASONS, NativeView, Seen, decide, is_under
+from exporter.verdict import LATE_REASONS, NativeView, Seen, decide, is_under, judge
 
 GONE = NativeView(reachable=False)
 STILL = NativeView(reachable=True, waiting=3, moved=False)
@@ -78,6 +78,23 @@ def test_our_own_fault_says_nothing_of_the_model(reason: Reason) -> None:
 def test_every_reason_has_a_state(reason: Reason | None) -> None:
     """The table is total, and only a right answer is ok."""
     assert (decide(Seen(reason=reason)) is State.OK) is (reason is None)
+
+
+def test_verdict_says_why() -> None:
+    """Whatever is seen has its text; several reasons to be degraded are all told."""
+    views = (None, GONE, STILL, STILL_EMPTY, BUSY, CALM, UNTOLD)
+    texts: dict[str, set[State]] = {}
+    for reason in (None, *Reason):
+        for native in views:
+            for retry_after in (False, True):
+                seen = Seen(reason=reason, native=native, retry_after=retry_after)
+                state, why = judge(seen)
+                texts.setdefault(why, set()).add(state)
+    assert all(texts)
+    assert all(len(states) == 1 for states in texts.values())
+    state, why = judge(Seen(over_limit=True, buffered=True))
+    assert state is State.DEGRADED
+    assert why.startswith("right, but over a limit; the stream came all at once")
 
 
 @pytest.mark.parametrize(

@@ -134,15 +134,6 @@ async def test_targets_are_told_as_json(tmp_path: Path) -> None:
     }
 
 
-async def test_page_escapes_what_came_from_outside(tmp_path: Path) -> None:
-    """An answer is text on the page, never markup."""
-    async with exporting(tmp_path, WRONG) as (client, _):
-        await until(client, lambda target: bool(target["failures"]))
-        page = await (await client.get("/")).text()
-    assert "&lt;b&gt;&lt;secret&gt;&lt;/b&gt;" in page
-    assert "t0ken-value" not in page
-
-
 async def test_service_discovery_lists_the_targets(tmp_path: Path) -> None:
     """/sd has the form of http_sd."""
     async with exporting(tmp_path, RIGHT) as (client, url):
