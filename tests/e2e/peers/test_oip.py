@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from exporter.inference import Inference
 from exporter.probes.oip import Oip
 from exporter.probes.oip_grpc import OipGrpc
-from exporter.run import Run, perform
-from exporter.target import Reason
-from exporter.transport import open_transport
+from exporter.run import Run
+from exporter.target import Native, Reason
+from lab.stack.process import Process
+from tests.e2e.peers import asking
+from tests.e2e.peers.asking import Kind, falls, target_of, whole_page
 from tests.e2e.peers.environments import environment
-from tests.e2e.peers.servers import MLSERVER, mlserver
+from tests.e2e.peers.servers import MLSERVER, Addresses, mlserver, running
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="module")]
 
@@ -24,32 +25,31 @@ INPUT = {"name": "x", "datatype": "FP64", "shape": [1, 4], "data": [[5.1, 3.5, 1
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served(
+async def started(
     cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Mapping[str, str]]:
-    """Run MLServer over its small model; yield its addresses (rest, grpc, metrics)."""
-    lock = Path(__file__).parent / "mlserver.lock"
+) -> AsyncIterator[tuple[Process, Addresses]]:
+    """Run MLServer over its small model; yield it and its addresses (rest, grpc, metrics)."""
     folder = tmp_path_factory.mktemp("oip") / MLSERVER
-    server, addresses = mlserver(environment(MLSERVER, lock, cache), folder)
-    await server.start()
-    try:
-        yield addresses
-    finally:
-        await server.stop()
+    server, addresses = mlserver(environment(MLSERVER, cache), folder)
+    async with running(server):
+        yield server, {name: f"http://{address}" for name, address in addresses.items()}
 
 
 @pytest.fixture
-def rest(served: Mapping[str, str]) -> str:
+def served(started: tuple[Process, Addresses]) -> Addresses:
+    """Return its addresses."""
+    return started[1]
+
+
+@pytest.fixture
+def rest(served: Addresses) -> str:
     """Return the address of its REST side."""
-    return f"http://{served['rest']}"
+    return served["rest"]
 
 
-async def asked(url: str, name: str, kind: type[Inference] = Oip, **fields: Any) -> Run:
+async def asked(url: str, name: str, kind: Kind = Oip, **fields: Any) -> Run:
     """Ask MLServer one canary once."""
-    target = kind(**{"name": "t", "url": url, "model": "fraud", "timeout": 5.0, **fields})
-    question = next(each for each in target.questions() if each.canary == name)
-    async with open_transport() as transport:
-        return await perform(target, question, transport)
+    return await asking.asked(kind, url, name, model=fields.pop("model", "fraud"), **fields)
 
 
 def canary(predicted: int) -> dict[str, Any]:
@@ -82,9 +82,9 @@ async def test_model_without_metadata_or_not_there_is_said(rest: str) -> None:
     assert run.reason is Reason.HTTP_4XX
 
 
-async def test_grpc_is_told_as_rest_is(served: Mapping[str, str]) -> None:
+async def test_grpc_is_told_as_rest_is(served: Addresses) -> None:
     """Readiness, the golden answer, another, and what is refused, over gRPC."""
-    url = f"http://{served['grpc']}"
+    url = served["grpc"]
     run = await asked(url, "ready", OipGrpc, infer=False)
     assert run.reason is None, run.detail
     run = await asked(url, "rows", OipGrpc, **canary(0))
@@ -98,3 +98,20 @@ async def test_grpc_is_told_as_rest_is(served: Mapping[str, str]) -> None:
     run = await asked(url, "valid", OipGrpc, model="none")
     assert (run.reason, run.observation.status_code) == (Reason.HTTP_4XX, 404)
     assert "NOT_FOUND" in run.detail
+
+
+async def test_native_names(served: Addresses) -> None:
+    """The row's names are on the page, and an inference moves what stands for progress."""
+    native = Native(url=f"{served['metrics']}/metrics", server="mlserver")
+    assert (await asked(served["rest"], "rows", **canary(0))).reason is None
+    before = await whole_page(native)
+    assert (await asked(served["rest"], "rows", **canary(0))).reason is None
+    assert before.progress != (await whole_page(native)).progress
+
+
+async def test_it_falls(started: tuple[Process, Addresses]) -> None:
+    """It stands still, goes on, and is killed: the last test, since it is gone after it."""
+    server, addresses = started
+    sides = ((Oip, "rest"), (OipGrpc, "grpc"))
+    one = {"model": "fraud", **canary(0)}
+    await falls(server, *(target_of(kind, addresses[side], **one) for kind, side in sides))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,8 @@ from rich.console import Console
 from lab.demo.run import Narrator, Scene
 from lab.installation import EXPORTER, RESPONDER, Installation, Plan, Settings
 from lab.stack.process import Process
-from lab.stack.progress import Progress
-from lab.stack.provide import provide
 from tests.e2e.peers.environments import environment
-from tests.e2e.peers.servers import MLSERVER, SIMULATOR, mlserver, simulator
+from tests.e2e.peers.servers import MLSERVER, SIMULATOR, mlserver, simulator, simulator_program
 from tests.e2e.test_loop import eventually, incidents
 
 pytestmark = [pytest.mark.peers, pytest.mark.asyncio(loop_scope="module")]
@@ -52,16 +49,8 @@ async def peers(
 ) -> AsyncIterator[Peers]:
     """Run both servers, and the stack over them without the lab."""
     folder = tmp_path_factory.mktemp("peers")
-    lock = Path(__file__).parent / "mlserver.lock"
-    scored, addresses = mlserver(environment(MLSERVER, lock, cache), folder / MLSERVER)
-    built = provide(
-        ("llm-d-inference-sim",),
-        flavour="current",
-        root=cache,
-        environ=os.environ,
-        progress=Progress(sys.stderr),
-    )
-    simulated, address = simulator(built["llm-d-inference-sim"].path, folder / SIMULATOR)
+    scored, addresses = mlserver(environment(MLSERVER, cache), folder / MLSERVER)
+    simulated, address = simulator(simulator_program(cache), folder / SIMULATOR)
     (folder / "peers.yml").write_text(_discovery(addresses["metrics"], address))
     plan = Plan(
         folder=folder / "installation",
