@@ -167,7 +167,8 @@ def _pattern(pattern: str, place: _Path, module: Target) -> _Faults:
 
 
 def _has_credentials(module: Target) -> bool:
-    return module.auth is not None or bool(confidential(getattr(module, "headers", {})))
+    auth = module.auth or (module.native and module.native.auth)
+    return auth is not None or bool(confidential(getattr(module, "headers", {})))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -151,7 +151,9 @@ def _target(labels: _Labels, place: Discovery) -> Target:
     if native is not None:
         fields["native"] = native
     target = type(template).model_validate(fields)
-    _check_allowed(target)
+    _check_allowed(url, target)
+    if labels.get(_NATIVE_URL) and native is not None and native.auth is not None:
+        _check_allowed(native.url, target)
     return target
 
 
@@ -180,19 +182,21 @@ def _native(url: str, labels: _Labels, place: Discovery) -> Native | None:
     server = asked.server if asked else given.server if given else None
     if server is None:
         return None
+    auth, tls = (given.auth, given.tls) if given else (None, None)
     if labels.get(_NATIVE_URL):
-        return Native(url=labels[_NATIVE_URL], server=server)
+        return Native(url=labels[_NATIVE_URL], server=server, auth=auth, tls=tls)
     if asked is None:
         return None
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = asked.port or parts.port
     scheme = "https" if parts.scheme == "https" else "http"
-    return Native(url=f"{scheme}://{host}{f':{port}' if port else ''}{asked.path}", server=server)
+    found = f"{scheme}://{host}{f':{port}' if port else ''}{asked.path}"
+    return Native(url=found, server=server, auth=auth, tls=tls)
 
 
-def _check_allowed(target: Target) -> None:
-    parts = urlsplit(target.url or "")
+def _check_allowed(url: str, target: Target) -> None:
+    parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     host = f"[{host}]" if ":" in host else host
     port = parts.port or (443 if parts.scheme == "https" else 80)

@@ -303,6 +303,10 @@ class Native(Settings):
 
     url: Url = Field(description="address of its metrics")
     server: Server = Field(description="whose names to read")
+    auth: Auth | None = Field(
+        None, description="credentials, which may be others than the target's"
+    )
+    tls: Tls | None = Field(None, description="certificate verification")
 
 
 class Budget(Settings):

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from exporter.http_terms import authorization
 from exporter.native.names import SERVERS, Names
 from exporter.native.page import Reading, parse
 from exporter.target import Native
 from exporter.transport import Request, Transport
 from exporter.verdict import NativeView
+from toolkit.secrets import SecretError
 
 _TIMEOUT_SECONDS = 2.0
 _LIMIT_BYTES = 8 << 20
@@ -21,15 +23,23 @@ _LEAST_PERIOD_SECONDS = 0.2
 async def read(native: Native, transport: Transport, clock: Callable[[], float]) -> Reading:
     """Fetch and read the metrics once, within two seconds; never raises.
 
-    A server that says it has no such page is there all the same, with every name missing.
+    A server that says it has no such page is there all the same, with every name missing. A
+    credential that cannot be read says nothing of the server.
     """
+    names = SERVERS[native.server]
+    try:
+        credentials = authorization(native.auth)
+    except SecretError:
+        return Reading(at=clock(), reachable=True, progress=(None,) * len(names.progress))
     exchange = await transport.exchange(
         Request(
             method="GET",
             url=native.url,
-            headers={"Accept": "text/plain;version=0.0.4"},
+            headers={"Accept": "text/plain;version=0.0.4", **credentials},
             timeout_seconds=_TIMEOUT_SECONDS,
             limit_bytes=_LIMIT_BYTES,
+            tls=native.tls,
+            follow_redirects=True,  # LiteLLM sends from /metrics to /metrics/
         )
     )
     status = exchange.status
@@ -37,7 +47,7 @@ async def read(native: Native, transport: Transport, clock: Callable[[], float])
     if exchange.failure is not None or broken:
         return Reading(at=clock(), reachable=False)
     text = exchange.body.decode("utf-8", "replace") if status == 200 else ""
-    return parse(text, SERVERS[native.server], clock())
+    return parse(text, names, clock())
 
 
 @dataclass(kw_only=True, slots=True)

@@ -265,6 +265,10 @@ async def test_a_shard_watches_its_share(tmp_path: Path) -> None:
         ("{kind: http_sd, name: a, url: 'ftp://h', template: {kind: http}}", "url"),
         ("{kind: http_sd, name: a, url: 'http://h'}", "template"),
         ("{TEMPLATED http, headers: {X-Key: k}}}", "credentials would go to any host"),
+        (
+            "{TEMPLATED http, native: {url: 'http://n', server: tgi, auth: {bearer: {env: KEY}}}}}",
+            "credentials would go to any host",
+        ),
         ("{TEMPLATED http, budget: {skip_if_waiting_over: 3}}}", "nobody tells"),
         ("{TEMPLATED http}, relabel: [{action: keep, regex: '('}]}", "regular expression"),
     ],
@@ -275,6 +279,6 @@ def test_a_place_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str)
     text = text.replace("TEMPLATED", "kind: files, name: a, paths: [x], template: {kind:")
     path.write_text(f"discovery:\n  - {text}\n")
     with pytest.raises(ConfigError) as refused:
-        config.load(path, environ={})
+        config.load(path, environ={"KEY": "sk-1"})
     assert "exporter.yml:2" in str(refused.value)
     assert said in str(refused.value)

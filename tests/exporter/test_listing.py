@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from exporter.access import Auth
 from exporter.discoveries.files import Files
 from exporter.discovery import Document, FoundNative, Place
 from exporter.listing import Listed, read
@@ -15,6 +16,7 @@ from exporter.probes.openai_chat import OpenAIChat
 from exporter.relabel import Rule
 from exporter.target import Native, Target
 from tests.exporter.test_plugins import made
+from toolkit.secrets import Secret
 
 TEMPLATE = OpenAIChat(model="m", labels={"team": "search", "zone": "a"})
 
@@ -158,6 +160,21 @@ def test_a_list_sends_credentials_to_no_other_host() -> None:
     assert "allow_targets" in found.problems[0]
     (free,) = listed({"targets": ["169.254.169.254"]}, at=place(Http())).targets
     assert free.allow_targets == ("*",)
+
+
+def test_a_list_sends_the_metrics_credentials_to_no_other_host() -> None:
+    """They go with the template, but where a list names the page, its host must be allowed."""
+    key = Auth(bearer=Secret(place="test", value="sk-1"))
+    native = Native(url="http://n.example", server="litellm", auth=key)
+    at = place(Http(allow_targets=("*.example",), native=native))
+
+    def entry(page: str) -> dict[str, Any]:
+        return {"targets": ["a.example"], "labels": {"__vigie_native_url": page}}
+
+    (only,) = listed(entry("http://b.example/metrics"), at=at).targets
+    assert only.native == native.model_copy(update={"url": "http://b.example/metrics"})
+    found = listed(entry("http://evil.test/metrics"), at=at)
+    assert (found.targets, found.refused) == ((), 1)
 
 
 @pytest.mark.parametrize("kind", [*probes.kinds()])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from exporter.access import Auth
 from exporter.native import watch
 from exporter.native.names import SERVERS, Metric, Names, Server
 from exporter.native.page import Reading, parse
@@ -13,7 +16,16 @@ from exporter.native.watch import view
 from exporter.target import Native, Reason, State
 from exporter.transport import open_transport
 from exporter.verdict import Seen, decide
-from tests.exporter.servers import GARBAGE, OK, Behaviour, says, serving, silent
+from tests.exporter.servers import (
+    GARBAGE,
+    OK,
+    Behaviour,
+    request_of,
+    says,
+    serving,
+    silent,
+)
+from toolkit.secrets import Secret
 
 VLLM = """
 # HELP vllm:num_requests_running Number of requests
@@ -209,3 +221,31 @@ async def test_native_endpoint_is_read() -> None:
     async with serving(says(head + VLLM.encode())) as url, open_transport() as transport:
         got = await watch.read(Native(url=url, server="vllm"), transport, lambda: 1.0)
     assert (got.reachable, got.progress) == (True, (1500, 10))
+
+
+async def test_page_behind_a_redirect_and_a_key_is_read(tmp_path: Path) -> None:
+    """LiteLLM's page wants its key and is at another path than people write."""
+    key = tmp_path / "key"
+    key.write_text("sk-1")
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await request_of(reader)
+        if b"authorization: bearer sk-1" not in asked.lower():
+            writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+        elif asked.startswith(b"GET /metrics/ "):
+            writer.write(OK + b"Connection: close\r\n\r\n" + VLLM.encode())
+        else:
+            writer.write(b"HTTP/1.1 307 T\r\nLocation: /metrics/\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with serving(behave) as url, open_transport() as transport:
+        bare = Native(url=f"{url}/metrics", server="vllm")
+        keyed = bare.model_copy(update={"auth": Auth(bearer=Secret.from_file(key))})
+        got = await watch.read(keyed, transport, lambda: 1.0)
+        assert got.running == 3
+        assert all((await watch.read(bare, transport, lambda: 1.0)).absent.values())
+        key.unlink()
+        got = await watch.read(keyed, transport, lambda: 1.0)
+        assert (got.reachable, dict(got.absent)) == (True, {})
+        assert view([got, got], SERVERS["vllm"], least_apart_seconds=0).moved is None
