@@ -17,7 +17,7 @@ from lab.stack.progress import Progress
 INSTALL_TIMEOUT_SECONDS = 15 * 60
 
 HERE = Path(__file__).parent
-OLDEST_REFUSED = {"mlserver": (3, 13), "kserve": (3, 14)}
+OLDEST_REFUSED = {"mlserver": (3, 13), "kserve": (3, 14), "litellm": (3, 15)}
 """The first Python that each one's own metadata refuses."""
 
 TRITON = "pytriton"

@@ -10,6 +10,9 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from lab.stack.ports import free_addresses
 from lab.stack.process import Launch, Process
@@ -21,6 +24,8 @@ MLSERVER = "mlserver"
 SIMULATOR = "simulator"
 KSERVE = "kserve"
 MLFLOW = "mlflow"
+LITELLM = "litellm"
+LITELLM_KEY = "sk-only-for-the-tests-0123456789"
 BRISK = ("--time-to-first-token=20ms", "--inter-token-latency=5ms", "--max-num-seqs=8")
 
 Addresses = Mapping[str, str]
@@ -113,6 +118,38 @@ def mlflow(environment: Path, folder: Path) -> tuple[Process, str]:
         environ=environ,
     )
     return Process(launch), address
+
+
+def litellm(environment: Path, folder: Path, upstreams: Mapping[str, str]) -> tuple[Process, str]:
+    """Return LiteLLM's proxy before these servers, by the model's name, and its address."""
+    folder.mkdir(parents=True)
+    address = free_addresses((LITELLM,))[LITELLM]
+    (folder / "config.yml").write_text(yaml.safe_dump(_proxied(upstreams)))
+    launch = Launch(
+        name=LITELLM,
+        argv=(
+            str(environment / "bin" / "litellm"),
+            *("--config=config.yml", "--host=127.0.0.1", f"--port={port_of(address)}"),
+        ),
+        folder=folder,
+        log=folder / "litellm.log",
+        ready_url=f"http://{address}/health/readiness",
+        environ={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+    )
+    return Process(launch), address
+
+
+def _proxied(upstreams: Mapping[str, str]) -> dict[str, Any]:
+    common = {"model": "openai/simulated", "api_key": "none", "max_retries": 0}
+    return {
+        "model_list": [
+            {"model_name": name, "litellm_params": {**common, "api_base": f"http://{address}/v1"}}
+            for name, address in upstreams.items()
+        ],
+        "litellm_settings": {"callbacks": ["prometheus"], "telemetry": False},
+        "router_settings": {"num_retries": 0, "disable_cooldowns": True},
+        "general_settings": {"master_key": LITELLM_KEY},
+    }
 
 
 def triton(environment: Path, folder: Path) -> tuple[Process, Addresses]:
