@@ -1,4 +1,4 @@
-"""The command: run (default), check, probe NAME, describe [--schema]."""
+"""The command: run (default), init URL, check, probe NAME, describe [--schema], migrate."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from rich.console import Console
 
-from exporter import config, describe, web
+from exporter import config, describe, editor, terminal, web
 from exporter.agent import JuniorAgent, Surroundings
 from exporter.blackbox import migrate
 from exporter.finding import Finder
@@ -22,9 +23,12 @@ from exporter.fleet import Fleet
 from exporter.instruments import Instruments
 from exporter.record import TargetRecord
 from exporter.sharding import Shard, ShardError, shard_of
+from exporter.survey.command import Asked, propose
+from exporter.survey.look import SurveyError
 from exporter.target import State
 from exporter.transport import open_transport
 from exporter.wire import lag
+from exporter.witness import Witness
 from toolkit import lifecycle, logging
 from toolkit.arguments import CommonArguments, add_common, common
 from toolkit.settings import ConfigError
@@ -32,7 +36,11 @@ from toolkit.web import load_web_config, serve
 
 log = structlog.get_logger(__name__)
 
-_COMMANDS = ("run", "check", "probe", "describe", "migrate")
+_COMMANDS = ("run", "init", "check", "probe", "describe", "migrate")
+_NAMED = {
+    "init": "no address; give the endpoint's url",
+    "probe": "no target; name one of the configuration's",
+}
 
 
 def main() -> int:
@@ -40,24 +48,41 @@ def main() -> int:
     parser = _parser()
     namespace = parser.parse_args()
     arguments = common(namespace, config_file="exporter.yml", listen_address=":10917")
-    logging.configure(level=arguments.log_level, format=arguments.log_format)
+    # What a command prints is its result; what happens on the way is for those who run on.
+    told = arguments.log_level if namespace.command == "run" else _quieter(arguments.log_level)
+    logging.configure(level=told, format=arguments.log_format)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its core has lines of its own for failures
-    if namespace.command == "probe" and not namespace.name:
-        parser.error("probe: no target; name one of the configuration's")
-    if namespace.command == "describe":
-        return _print(_schema_text() if namespace.schema else describe.reference())
+    if namespace.command in _NAMED and not namespace.name:
+        parser.error(f"{namespace.command}: {_NAMED[namespace.command]}")
     try:
-        if namespace.command == "check":
-            return _check(arguments.config_file, os.environ)
-        if namespace.command == "migrate":
-            return _migrate(Path(namespace.name or "blackbox.yml"), namespace.allow_target)
-        if namespace.command == "probe":
-            return lifecycle.run(_probe(arguments, namespace.name, os.environ))
-        shard = shard_of(namespace.shard, namespace.shard_count_file, time.monotonic)
-        return lifecycle.run(_run(arguments, shard, os.environ))
-    except (ConfigError, ShardError) as error:
+        return _commands(namespace, arguments, os.environ)[namespace.command]()
+    except (ConfigError, ShardError, SurveyError) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _quieter(level: str) -> str:
+    return "warning" if level == "info" else level
+
+
+def _commands(
+    namespace: argparse.Namespace, arguments: CommonArguments, environ: Mapping[str, str]
+) -> Mapping[str, Callable[[], int]]:
+    def run() -> int:
+        shard = shard_of(namespace.shard, namespace.shard_count_file, time.monotonic)
+        return lifecycle.run(_run(arguments, shard, environ))
+
+    def probe() -> int:
+        return lifecycle.run(_probe(arguments, namespace.name, environ, as_json=namespace.json))
+
+    return {
+        "run": run,
+        "probe": probe,
+        "init": lambda: lifecycle.run(_init(_asked(namespace), environ)),
+        "check": lambda: _check(arguments.config_file, environ),
+        "describe": lambda: _describe(namespace.name, as_schema=namespace.schema),
+        "migrate": lambda: _migrate(Path(namespace.name or "blackbox.yml"), namespace.allow_target),
+    }
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,15 +94,23 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         default="run",
         choices=_COMMANDS,
-        help="run: serve metrics (default); check: read the configuration;"
-        " probe: run one target once; describe: print the reference of all kinds;"
-        " migrate: give a blackbox_exporter configuration as ours",
+        help="run: serve metrics (default); init: find out what answers at an address, and write"
+        " a configuration for it; check: read the configuration; probe: run one target once;"
+        " describe: print the reference of all kinds; migrate: give a blackbox_exporter"
+        " configuration as ours",
     )
-    parser.add_argument("name", nargs="?", help="the target, for probe; the file, for migrate")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        help="the address, for init; the target, for probe; one kind, for describe; the file, for"
+        " migrate",
+    )
     parser.add_argument(
         "--allow-target", action="append", default=[], help="for migrate: a host that may be asked"
     )
     parser.add_argument("--schema", action="store_true", help="describe as a JSON Schema")
+    parser.add_argument("--json", action="store_true", help="probe: print JSON, for machines")
+    _add_init(parser)
     parser.add_argument(
         "--shard", default="", metavar="I/N", help="watch the share I (from 0) of N of the targets"
     )
@@ -92,6 +125,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("init").add_argument
+    add("--key-env", default="", metavar="NAME", help="the variable that holds the endpoint's key")
+    add("--ca-file", type=Path, metavar="PATH", help="PEM certificates to trust")
+    add("--model", default="", help="the model to watch, in place of the one that init chooses")
+    add("--try", dest="is_tried", action="store_true", help="also ask it once, as a run would")
+
+
+def _asked(namespace: argparse.Namespace) -> Asked:
+    return Asked(
+        url=namespace.name,
+        key_env=namespace.key_env,
+        ca_file=namespace.ca_file,
+        model=namespace.model,
+        is_tried=namespace.is_tried,
+    )
+
+
+async def _init(asked: Asked, environ: Mapping[str, str]) -> int:
+    async with open_transport() as transport:
+        return _print((await propose(asked, transport, environ)).rstrip())
+
+
+def _describe(name: str | None, *, as_schema: bool) -> int:
+    try:
+        return _print(_schema_text() if as_schema else describe.reference(name))
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+
+
 def _print(text: str) -> int:
     """Print a text for as long as it is read."""
     try:
@@ -103,7 +167,7 @@ def _print(text: str) -> int:
 
 
 def _schema_text() -> str:
-    return json.dumps(config.schema(), indent=2)
+    return json.dumps(editor.schema(), indent=2)
 
 
 def _migrate(path: Path, allowed: Sequence[str]) -> int:
@@ -127,7 +191,9 @@ def _check(path: Path, environ: Mapping[str, str]) -> int:
     return 0
 
 
-async def _probe(arguments: CommonArguments, name: str, environ: Mapping[str, str]) -> int:
+async def _probe(
+    arguments: CommonArguments, name: str, environ: Mapping[str, str], *, as_json: bool
+) -> int:
     """Run one target once and print what it brought; 0 when it is ok or degraded."""
     read = config.load(arguments.config_file, environ=environ)
     target = next((each for each in read.targets if each.name == name), None)
@@ -136,12 +202,18 @@ async def _probe(arguments: CommonArguments, name: str, environ: Mapping[str, st
         print(f"{name}: no such target; known: {known}", file=sys.stderr)
         return 2
     async with open_transport() as transport:
-        around = Surroundings(transport=transport, instruments=Instruments())
+        witness = Witness(transport)
+        around = Surroundings(transport=witness, instruments=Instruments())
         record = TargetRecord(target, now=around.clock())
         await JuniorAgent(record, around).run_once()
     now = around.clock()
-    print(json.dumps(web.described(record, now), indent=2))
-    return 0 if record.state(now) in {State.OK, State.DEGRADED} else 1
+    state = record.state(now)
+    if as_json:
+        _print(json.dumps(web.described(record, now), indent=2))
+    else:
+        shown = terminal.Shown(target=target, outcome=record.last, state=state, said=witness.said)
+        terminal.show(shown, Console(soft_wrap=not sys.stdout.isatty()))
+    return 0 if state in {State.OK, State.DEGRADED} else 1
 
 
 @dataclass(kw_only=True, slots=True)

@@ -210,7 +210,15 @@ def load(path: Path, *, environ: Mapping[str, str]) -> Config:
 
     Raises ConfigError with every problem in it.
     """
-    file = settings.load(path, File, environ=environ)
+    return _filled_in(settings.load(path, File, environ=environ))
+
+
+def parse(text: str, name: str, *, environ: Mapping[str, str]) -> Config:
+    """Load the file's text; *name* stands for it in errors, which are raised as by `load`."""
+    return _filled_in(settings.parse(text, name, File, environ=environ))
+
+
+def _filled_in(file: File) -> Config:
     return Config(
         targets=tuple(_filled(target, file.defaults) for target in file.targets),
         modules={name: _filled(each, file.defaults) for name, each in file.probe_modules.items()},

@@ -17,6 +17,8 @@ import aiohttp
 import pytest
 
 from tests.exporter.servers import OK, says, serving, silent
+from tests.exporter.survey import llm
+from tests.exporter.survey.standins import running
 
 ROOT = Path(__file__).parents[2]
 PAGE = says(OK + b"Content-Length: 2\r\n\r\nok")
@@ -121,15 +123,47 @@ async def test_describe_to_a_reader_that_left_is_no_error(more: tuple[str, ...])
 
 
 async def test_probe_runs_one_target(tmp_path: Path) -> None:
-    """`probe NAME` prints the outcome; its exit code is the state's."""
+    """`probe NAME` prints the outcome as text or JSON; its exit code is the state's."""
     async with serving(PAGE) as url:
         path = str(written(tmp_path, url))
-        code, out, _ = await finished("probe", "page", "--config.file", path)
+        code, out, err = await finished("probe", "page", "--config.file", path)
+        assert (code, err) == (0, "")
+        assert {"verdict     ok", "answer      ok"} <= {line.rstrip() for line in out.splitlines()}
+        assert "\x1b" not in out  # a pipe is no terminal
+        code, out, _ = await finished("probe", "page", "--json", "--config.file", path)
         assert (code, json.loads(out)["state"]) == (0, "ok")
         code, _, err = await finished("probe", "nope", "--config.file", path)
         assert (code, err) == (2, "nope: no such target; known: page\n")
-    code, out, _ = await finished("probe", "page", "--config.file", path)
+    code, out, _ = await finished("probe", "page", "--config.file", path, "--json")
     assert (code, json.loads(out)["state"]) == (1, "down")
+
+
+async def test_init_writes_what_check_takes(tmp_path: Path) -> None:
+    """`init URL` on standard output is a file for `check`; what it cannot do is a line, and 1."""
+    async with running(llm.MISTRAL) as found:
+        key = ("--key-env", "TOKEN")
+        code, out, err = await finished("init", f"{found.url}/v1", *key)
+        assert (code, out) == (1, "")
+        assert "the Mistral API refuses the key" in err
+    async with running(llm.VLLM) as found:
+        code, out, err = await finished("init", found.url)
+    assert (code, err) == (0, "")
+    path = tmp_path / "exporter.yml"
+    path.write_text(out)
+    code, out, err = await finished("check", "--config.file", str(path))
+    assert (code, err, out.rpartition(": ")[2]) == (0, "", "all right\n")
+    code, _, err = await finished("init")
+    assert (code, err.endswith("init: no address; give the endpoint's url\n")) == (2, True)
+
+
+async def test_describe_prints_one_kind() -> None:
+    """`describe NAME` is that kind alone; an unknown one is said with the nearest, and 2."""
+    code, out, _ = await finished("describe", "max_ttft")
+    assert (code, out.splitlines()[0]) == (0, "max_ttft")
+    assert "openai_chat" not in out
+    code, out, err = await finished("describe", "max_tftt")
+    assert (code, out) == (2, "")
+    assert "did you mean 'max_ttft'" in err
 
 
 async def test_it_serves_reloads_and_stops(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Finds out what answers at an address, and proposes how to watch it."""
