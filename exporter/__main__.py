@@ -15,9 +15,10 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
-from exporter import config, describe, editor, terminal, web
+from exporter import config, describe, editor, storage, terminal, web
 from exporter.agent import JuniorAgent, Surroundings
 from exporter.blackbox import migrate
+from exporter.budget import Ledger
 from exporter.finding import Finder
 from exporter.fleet import Fleet
 from exporter.instruments import Instruments
@@ -70,7 +71,7 @@ def _commands(
 ) -> Mapping[str, Callable[[], int]]:
     def run() -> int:
         shard = shard_of(namespace.shard, namespace.shard_count_file, time.monotonic)
-        return lifecycle.run(_run(arguments, shard, environ))
+        return lifecycle.run(_run(arguments, shard, namespace.storage_path, environ))
 
     def probe() -> int:
         return lifecycle.run(_probe(arguments, namespace.name, environ, as_json=namespace.json))
@@ -120,6 +121,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="PATH",
         help="holds N, and is watched; I is then the ordinal at the end of the host's name",
+    )
+    parser.add_argument(
+        "--storage.path",
+        dest="storage_path",
+        type=Path,
+        metavar="FOLDER",
+        help="keeps there, over a restart, what of the budgets is spent; one exporter's own",
     )
     add_common(parser)
     return parser
@@ -247,11 +255,18 @@ class _Program:
             self.instruments.reload_success_timestamp.set(time.time())
 
 
-async def _run(arguments: CommonArguments, shard: Shard, environ: Mapping[str, str]) -> int:
+async def _run(
+    arguments: CommonArguments, shard: Shard, folder: Path | None, environ: Mapping[str, str]
+) -> int:
     settings = load_web_config(arguments.web_config_file, environ)
-    instruments = Instruments()
-    async with open_transport() as transport, lifecycle.Supervisor() as supervisor:
-        around = Surroundings(transport=transport, instruments=instruments)
+    instruments, ledger = Instruments(), Ledger()
+    instruments.budget = lambda: ledger.figures(time.time())
+    async with (
+        open_transport() as transport,
+        storage.kept(ledger, folder, instruments, time.time) as keeper,
+        lifecycle.Supervisor() as supervisor,
+    ):
+        around = Surroundings(transport=transport, instruments=instruments, ledger=ledger)
         fleet = Fleet(supervisor, around)
         instruments.watch_fleet(lambda: len(fleet.records), supervisor.deaths)
         finder = Finder(
@@ -272,6 +287,8 @@ async def _run(arguments: CommonArguments, shard: Shard, environ: Mapping[str, s
         )
         await program.load()
         supervisor.spawn("discovery", finder.run)
+        if keeper is not None:
+            supervisor.spawn("storage", keeper.run)
         supervisor.spawn("loop lag", lag.measure, instruments.loop_lag.observe)
         supervisor.spawn("reload on SIGHUP", lifecycle.each_hangup, program.load)
         app = web.build(fleet, around, settings, program.load)

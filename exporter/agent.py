@@ -8,11 +8,10 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from itertools import count
 
 import structlog
 
-from exporter.budget import cost_tokens
+from exporter.budget import Hold, Ledger, cost_tokens
 from exporter.excerpt import excerpt, secrets_of
 from exporter.instruments import Instruments
 from exporter.native.watch import Watch
@@ -41,6 +40,7 @@ class Surroundings:
     wall_clock: Callable[[], float] = time.time
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = field(default=random.random)
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 class JuniorAgent:
@@ -49,7 +49,7 @@ class JuniorAgent:
     def __init__(self, record: TargetRecord, around: Surroundings) -> None:
         self.record = record
         self._around = around
-        self._turn = count()
+        self._turn = 0
         self._skipped_in_a_row = 0
 
     @property
@@ -59,12 +59,13 @@ class JuniorAgent:
 
     async def work(self) -> None:
         """Run at each interval, until cancelled; the start is spread over the first interval."""
-        around, interval = self._around, self.record.target.interval_seconds
-        planned = around.clock() + interval * spread(self.name)
+        around, record = self._around, self.record
+        planned = around.clock() + record.interval_seconds * spread(self.name)
         while True:
             await around.sleep(max(0.0, planned - around.clock()))
             around.instruments.lateness.observe(max(0.0, around.clock() - planned))
             await self.run_once()
+            interval = record.interval_seconds  # of now: the run may have changed it
             jitter = interval * _JITTER_RATIO * (around.chance() - 0.5)
             planned += interval + jitter
             # A run that is late starts at once; one that is late by an interval is left out.
@@ -76,14 +77,17 @@ class JuniorAgent:
         """Make one run and record it, or record that it was skipped."""
         record, around = self.record, self._around
         watch = self._watch()
-        skip = await self._skip(watch)
-        self._skipped_in_a_row = self._skipped_in_a_row + 1 if skip else 0
-        if skip is not None:
-            record.skip(skip, now=around.clock())
+        question = record.question(self._turn)
+        held = await self._admit(question, watch)
+        if isinstance(held, Skip):
+            self._skipped_in_a_row += 1
+            record.skip(held, now=around.clock())
             return
-        question = record.question(next(self._turn))
+        self._skipped_in_a_row = 0
+        self._turn += 1
         run, native = await self._watched(question, watch)
-        record.budget.spend(cost_tokens(run.observation, question.text), around.wall_clock())
+        cost = cost_tokens(question, run.exchange, run.observation)
+        around.ledger.settle(held, cost, around.wall_clock())
         record.judge(question, run.reason)
         state, why = judge(
             Seen(
@@ -113,18 +117,25 @@ class JuniorAgent:
             period_seconds=target.timeout_seconds * _WATCH_RATIO,
         )
 
-    async def _skip(self, watch: Watch | None) -> Skip | None:
-        """Say why no run is made now; the queue is looked at only where a limit is set."""
-        if not self.record.budget.allows(self._around.wall_clock()):
-            return Skip.BUDGET
+    async def _admit(self, question: Question, watch: Watch | None) -> Hold | Skip:
+        """Set the run's cost aside, or say why no run is made now."""
+        around = self._around
+        held = around.ledger.hold(question.cost_tokens, around.wall_clock(), self.record.budget)
+        if isinstance(held, Skip) or not await self._must_wait(watch):
+            return held
+        around.ledger.settle(held, 0, around.wall_clock())
+        return Skip.WAITING
+
+    async def _must_wait(self, watch: Watch | None) -> bool:
+        """Say whether too many requests wait; the queue is looked at only where a limit is set."""
         budget = self.record.target.budget
         if watch is None or budget is None or budget.skip_if_waiting_over is None:
-            return None
+            return False
         if self._skipped_in_a_row >= MOST_SKIPS:
             # A queue before a server that hangs never shortens: only a run tells the two apart.
-            return None
+            return False
         waiting = (await watch.look()).waiting
-        return Skip.WAITING if (waiting or 0) > budget.skip_if_waiting_over else None
+        return (waiting or 0) > budget.skip_if_waiting_over
 
     async def _watched(
         self, question: Question, watch: Watch | None

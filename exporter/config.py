@@ -24,13 +24,14 @@ from exporter.target import (
     Name,
     Target,
     Timeout,
+    between,
 )
 from toolkit import settings
 from toolkit.settings import Settings, fault
 
 _PATTERN = re.compile(r"(\[[0-9a-fA-F:.*]+\]|[A-Za-z0-9._*-]+)(:[0-9*]{1,5})?")
 _DAY_SECONDS = 86_400
-_ONLY_IN_TARGETS = ("name", "url", "interval", "labels", "native", "budget")
+_ONLY_IN_TARGETS = ("name", "url", "interval", "pace", "labels", "native", "budget")
 
 _Path = tuple[str | int, ...]
 
@@ -42,10 +43,19 @@ class Defaults(Settings):
     timeout: Timeout = Field(DEFAULT_TIMEOUT_SECONDS, description="of one run")
 
 
+class TotalBudget(Settings):
+    """What the runs on all targets may cost together."""
+
+    tokens_per_day: Annotated[int, between(1, 10**12)] | None = Field(
+        None, description="tokens in 24 hours, spread evenly; /probe spends of them too"
+    )
+
+
 class File(Settings):
     """The whole file."""
 
     defaults: Defaults = Field(Defaults(), description="for targets and probe modules")
+    budget: TotalBudget = Field(TotalBudget(), description="what all runs may cost")
     targets: tuple[Annotated[Target, probes.by_kind()], ...] = Field(
         (), description="what is watched"
     )
@@ -110,6 +120,33 @@ def _times(file: File, target: Target, place: _Path) -> _Faults:
             (*place, "timeout"),
             f"the timeout ({timeout:g} s) is over the interval ({interval:g} s)",
             "shorten it or run less often",
+        )
+    yield from _pace(target, place, interval, timeout)
+    yield from _too_dear(target, place)
+
+
+def _pace(target: Target, place: _Path, interval: float, timeout: float) -> _Faults:
+    fastest = (target.pace and target.pace.fastest) or interval
+    slowest = (target.pace and target.pace.slowest) or interval
+    if not fastest <= interval <= slowest:
+        bounds = f"{fastest:g} to {slowest:g} s"
+        yield (*place, "pace"), f"the interval ({interval:g} s) is not in {bounds}", "widen them"
+    elif timeout > fastest and timeout <= interval:
+        yield (
+            (*place, "pace", "fastest"),
+            f"the timeout ({timeout:g} s) is over it ({fastest:g} s)",
+            "shorten the timeout or run less often",
+        )
+
+
+def _too_dear(target: Target, place: _Path) -> _Faults:
+    limit = target.budget.tokens_per_day if target.budget else None
+    dearest = max((each.cost_tokens for each in probe_of(target).questions()), default=0)
+    if limit is not None and dearest > limit:
+        yield (
+            (*place, "budget", "tokens_per_day"),
+            f"one run may cost {dearest} tokens, so that none would be made",
+            "raise it or lower max_tokens",
         )
 
 
@@ -178,6 +215,7 @@ class Config:
     targets: tuple[Target, ...]
     modules: Mapping[str, Target]
     discoveries: tuple[Discovery, ...] = ()
+    tokens_per_day: int | None = None
 
     def warnings(self) -> Iterator[str]:
         """Yield what is allowed but likely unwanted."""
@@ -190,6 +228,15 @@ class Config:
                     f"{target.name}: the runs planned may cost {planned} tokens a day, the budget"
                     f" is {allowed}; some will be skipped"
                 )
+        yield from self._total_warnings()
+
+    def _total_warnings(self) -> Iterator[str]:
+        planned = sum(_planned_tokens_per_day(target) for target in self.targets)
+        if self.tokens_per_day is not None and planned > self.tokens_per_day:
+            yield (
+                f"all targets: the runs planned may cost {planned} tokens a day, the budget is"
+                f" {self.tokens_per_day}; some will be skipped"
+            )
 
 
 def _tls_warnings(target: Target) -> Iterator[str]:
@@ -223,6 +270,7 @@ def _filled_in(file: File) -> Config:
         targets=tuple(_filled(target, file.defaults) for target in file.targets),
         modules={name: _filled(each, file.defaults) for name, each in file.probe_modules.items()},
         discoveries=tuple(_as_discovery(each, file.defaults) for each in file.discovery),
+        tokens_per_day=file.budget.tokens_per_day,
     )
 
 

@@ -48,6 +48,9 @@ class Fleet:
         for name, target in wanted.items():
             if name not in self._agents:
                 self._start(target, kept.get(name))
+        ledger = self._around.ledger
+        ledger.total.tokens_per_day = config.tokens_per_day
+        ledger.forget_all_but(self._agents, self._around.wall_clock())
         self.modules = config.modules
         self.started = True
         log.info("configuration taken", targets=len(wanted), changed=len(ended))
@@ -58,6 +61,7 @@ class Fleet:
             record = TargetRecord(target, now=now)
         else:
             record.adopt(target, now=now)
+        record.budget = self._around.ledger.budget_of(target)
         agent = JuniorAgent(record, self._around)
         self._agents[agent.name] = agent
         self._supervisor.spawn(_task(agent.name), agent.work)

@@ -66,7 +66,23 @@ class Instruments:
         )
         for result in ("ran", "refused", "busy"):
             self.requests.labels(result)
+        self.storage_failures = prometheus_client.Counter(
+            "vigie_exporter_storage_failures_total",
+            "Times that what was spent could not be read or kept (read, write).",
+            ("operation",),
+            registry=registry,
+        )
+        for operation in ("read", "write"):
+            self.storage_failures.labels(operation)
+        self.budget: Callable[[], tuple[int | None, int]] = lambda: (None, 0)
+        registry.register(_BudgetCollector(self))
         labels = ("discovery",)
+        self.discovery_successful = prometheus_client.Gauge(
+            "vigie_exporter_discovery_last_look_successful",
+            "Whether a place gave its list when it was last asked (1) or not (0).",
+            labels,
+            registry=registry,
+        )
         self.discovery_targets = prometheus_client.Gauge(
             "vigie_exporter_discovery_targets",
             "Targets that a place last listed.",
@@ -103,6 +119,7 @@ class Instruments:
         for family in (
             self.discovery_targets,
             self.discovery_refused,
+            self.discovery_successful,
             self.discovery_success_timestamp,
             self.discovery_failures,
         ):
@@ -121,6 +138,30 @@ class Instruments:
             text = openmetrics_exposition.generate_latest(self.registry)  # type: ignore[no-untyped-call]
             return bytes(text)
         return prometheus_client.generate_latest(self.registry)
+
+
+class _BudgetCollector(Collector):
+    """The budget of all runs together: its limit, where there is one, and what is spent."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._instruments = instruments
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the families."""
+        limit, spent = self._instruments.budget()
+        for name, text, value in (
+            ("", "Tokens that all runs together may cost a day.", limit),
+            ("_spent", "Tokens that all runs together cost today (UTC).", spent),
+            (
+                "_remaining",
+                "Tokens left of today's (UTC) for all runs together.",
+                None if limit is None else max(0, limit - spent),
+            ),
+        ):
+            gauge = GaugeMetricFamily(f"vigie_exporter_budget_tokens{name}", text)
+            if value is not None:
+                gauge.add_metric([], value)
+            yield gauge
 
 
 class _FleetCollector(Collector):

@@ -54,7 +54,7 @@ LAST_RUN = Family(
 INTERVAL = Family(
     name="vigie_probe_interval_seconds",
     kind="gauge",
-    help="Configured time between the starts of two runs.",
+    help="Time between the starts of two runs: the configured one, or what `pace` makes of it now.",
     unit="seconds",
 )
 DURATION = Family(
@@ -87,7 +87,8 @@ REASONS = Family(
 SKIPPED = Family(
     name="vigie_probe_skipped_total",
     kind="counter",
-    help="Runs not made because of the budget, by reason (budget, waiting).",
+    help="Runs not made, by reason: the target's budget or that of all (budget, total_budget), or"
+    " too many requests waiting in the server (waiting).",
     labels=("reason",),
 )
 STATE = Family(
@@ -217,6 +218,11 @@ BUDGET = Family(
     kind="gauge",
     help="Tokens that the target's runs may cost a day.",
     unit="tokens",
+)
+BUDGET_SPENT = Family(
+    name="vigie_budget_tokens_spent",
+    kind="gauge",
+    help="Tokens that the target's runs cost today (UTC), guessed where the server told none.",
 )
 BUDGET_LEFT = Family(
     name="vigie_budget_tokens_remaining",

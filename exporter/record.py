@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exporter import metrics
-from exporter.budget import TokenBudget
+from exporter.budget import TokenBudget, tokens_per_day
 from exporter.check import checks
 from exporter.dialect import Learnt
 from exporter.excerpt import clean
 from exporter.histogram import Histogram
 from exporter.history import History, PastRun
 from exporter.metrics import Family, Sample
+from exporter.pace import next_interval_seconds
 from exporter.probe import Question, probe_of, probes
 from exporter.target import Exchange, Observation, Outcome, Reason, Skip, State, Target
 from exporter.verdict import ANSWER_REASONS, is_under
@@ -68,9 +69,8 @@ class TargetRecord:
     def __init__(self, target: Target, *, now: float) -> None:
         self.target = target
         self.questions = probe_of(target).questions()
-        self.budget = TokenBudget(
-            tokens_per_day=target.budget.tokens_per_day if target.budget else None
-        )
+        self.budget = TokenBudget(tokens_per_day=tokens_per_day(target))
+        self.interval_seconds = target.interval_seconds
         self.history = History()
         self.last: Outcome | None = None
         self.version = 0
@@ -91,7 +91,8 @@ class TargetRecord:
         """Go on with changed settings of the same kind: counters stay, the state is unknown."""
         self.target = target
         self.questions = probe_of(target).questions()
-        self.budget.tokens_per_day = target.budget.tokens_per_day if target.budget else None
+        self.budget.tokens_per_day = tokens_per_day(target)
+        self.interval_seconds = target.interval_seconds
         names = {question.canary for question in self.questions}
         self._canaries = {name: runs for name, runs in self._canaries.items() if name in names}
         self.last, self._state, self._finished_at = None, State.UNKNOWN, now
@@ -100,9 +101,18 @@ class TargetRecord:
         self._start_from_zero()
         self.version += 1
 
+    @property
+    def _costs(self) -> bool:
+        """Whether runs are counted against a budget."""
+        own = self.budget.tokens_per_day is not None
+        return own or any(question.cost_tokens for question in self.questions)
+
     def _start_from_zero(self) -> None:
         for family in (metrics.RUNS, metrics.FAILURES):
             self._counts[family, ""] += 0
+        if self._costs:
+            for reason in (Skip.BUDGET, Skip.TOTAL_BUDGET):
+                self._counts[metrics.SKIPPED, reason] += 0
         for check in sorted({checks.kind_of(c) for q in self.questions for c in q.checks}):
             self._counts[metrics.CHECKS, check] += 0
             self._counts[metrics.CHECK_FAILURES, check] += 0
@@ -155,6 +165,9 @@ class TargetRecord:
         self.version += 1
         self.history.keep(outcome, exchange)
         self.last, self._state, self._finished_at = outcome, outcome.state, now
+        self.interval_seconds = next_interval_seconds(
+            self.target, self.interval_seconds, outcome.state
+        )
         self.last_run_timestamp_seconds = outcome.finished_timestamp_seconds
         self._counts[metrics.RUNS, ""] += 1
         if outcome.reason is not None:
@@ -201,7 +214,7 @@ class TargetRecord:
 
     def is_stale(self, now: float) -> bool:
         """Say whether no run finished for three intervals."""
-        return now - self._finished_at > _STALE_INTERVALS * self.target.interval_seconds
+        return now - self._finished_at > _STALE_INTERVALS * self.interval_seconds
 
     def state(self, now: float) -> State:
         """Return the state, unknown when it is stale."""
@@ -242,7 +255,7 @@ class TargetRecord:
         about = {"kind": probes.kind_of(target), "host": target.host, "model": target.model_name}
         own = {f"label_{name}": value for name, value in target.labels.items()}
         add(metrics.INFO, 1, *{**about, **own}.items())
-        add(metrics.INTERVAL, target.interval_seconds)
+        add(metrics.INTERVAL, self.interval_seconds)
         add(metrics.LAST_RUN, self.last_run_timestamp_seconds)
         add(metrics.CERTIFICATE, self._certificate_expiry)
         state = self.state(now)
@@ -259,10 +272,10 @@ class TargetRecord:
             add(metrics.DIALECT, 1, *zip(metrics.DIALECT.labels, learnt, strict=True))
         for metric, absent in self._native_absent.items():
             add(metrics.NATIVE_MISSING, absent, ("metric", metric))
-        if self.budget.tokens_per_day is not None:
-            add(metrics.BUDGET, self.budget.tokens_per_day)
-            left = max(0, self.budget.tokens_per_day - self.budget.spent_tokens)
-            add(metrics.BUDGET_LEFT, left)
+        add(metrics.BUDGET, self.budget.tokens_per_day)
+        add(metrics.BUDGET_LEFT, self.budget.remaining)
+        if self._costs:
+            add(metrics.BUDGET_SPENT, self.budget.spent_tokens)
 
     def _add_last(self, add: _Add, now: float) -> None:
         last = self.current(now)

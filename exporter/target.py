@@ -70,6 +70,7 @@ class Skip(StrEnum):
     """Why a run was not made; a closed set."""
 
     BUDGET = "budget"
+    TOTAL_BUDGET = "total_budget"
     WAITING = "waiting"
 
 
@@ -320,6 +321,18 @@ class Budget(Settings):
     )
 
 
+class Pace(Settings):
+    """Bounds of the interval, where it follows the target's state; a bound left out is `interval`.
+
+    Objectives count runs, so that an outage that is probed more often weighs more in them.
+    """
+
+    fastest: Interval | None = Field(None, description="at once when it fails")
+    slowest: Interval | None = Field(
+        None, description="reached while it is well, a quarter longer with each right answer"
+    )
+
+
 class Target(Settings):
     """One ML endpoint, as far as its protocol does not matter; each kind adds its own fields."""
 
@@ -330,6 +343,9 @@ class Target(Settings):
     url: Url | None = Field(None, description="the endpoint; not in a probe module")
     interval: Interval | None = Field(None, description="between the starts of two runs")
     timeout: Timeout | None = Field(None, description="of one run")
+    pace: Pace | None = Field(
+        None, description="probe a failing target more often, a well one less"
+    )
     labels: Labels = Field(default_factory=dict, description="on target_info, as label_<name>")
     auth: Auth | None = Field(None, description="credentials")
     tls: Tls | None = Field(None, description="certificate verification")

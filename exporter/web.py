@@ -12,11 +12,13 @@ from aiohttp import web
 
 from exporter import debug, exposition, on_demand
 from exporter.agent import Surroundings
+from exporter.budget import cost_tokens
 from exporter.fleet import Fleet
 from exporter.history import PastRun
 from exporter.page import People
 from exporter.probe import probes
 from exporter.record import TargetRecord
+from exporter.target import Skip
 from toolkit.web import WebConfig, application, without_deadline
 
 _WORTH_GZIP_BYTES = 4096
@@ -64,12 +66,21 @@ class Pages:
         if self._probing >= _MOST_PROBES:
             results.labels("busy").inc()
             return web.Response(status=503, text=f"{_MOST_PROBES} probes run; try again later\n")
+        around = self._around
+        held = around.ledger.hold(asked.question.cost_tokens, around.wall_clock())
+        if isinstance(held, Skip):
+            results.labels("refused").inc()
+            return web.Response(
+                status=503, text="the budget of all runs is spent; wait, or raise it\n"
+            )
         results.labels("ran").inc()
         self._probing += 1
         try:
-            answer = await on_demand.run(asked, self._around.transport)
+            answer = await on_demand.run(asked, around.transport)
         finally:
             self._probing -= 1
+        cost = cost_tokens(asked.question, answer.made.exchange, answer.made.observation)
+        around.ledger.settle(held, cost, around.wall_clock())
         if request.query.get("debug") == "true":
             return web.Response(text=debug.text(asked, answer))
         return web.Response(body=answer.exposition, headers={"Content-Type": exposition.TEXT})
@@ -118,7 +129,7 @@ def described(record: TargetRecord, now: float) -> dict[str, Any]:
         "state": record.state(now),
         "reason": last.reason if last else None,
         "last_run_timestamp_seconds": record.last_run_timestamp_seconds,
-        "interval_seconds": target.interval_seconds,
+        "interval_seconds": record.interval_seconds,
         "success": last.success if last else None,
         "measurements": record.measurements(now),
         "failures": [_failure(run) for run in record.failures],

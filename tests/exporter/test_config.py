@@ -19,6 +19,7 @@ ENVIRON = {"TOKEN": "t0ken-value"}
 
 WHOLE = """
 defaults: {interval: 20s, timeout: 5s}
+budget: {tokens_per_day: 300000}
 targets:
   - name: chat
     kind: openai_chat
@@ -26,6 +27,7 @@ targets:
     dialect: mistral
     model: m
     interval: 1m
+    pace: {fastest: 10s, slowest: 5m}
     auth: {bearer: {env: TOKEN}}
     tls: {ca_file: ca.pem, server_name: inner.example}
     labels: {team: search, service: chat}
@@ -85,6 +87,9 @@ def test_whole_configuration_is_read(tmp_path: Path) -> None:
     chat, scorer = read.targets
     assert isinstance(chat, OpenAIChat)
     assert (chat.interval_seconds, chat.timeout_seconds) == (60, 5)
+    assert chat.pace is not None
+    assert (chat.pace.fastest, chat.pace.slowest) == (10, 300)
+    assert read.tokens_per_day == 300_000
     assert (scorer.interval_seconds, scorer.host) == (20, "scorer.example")
     (question,) = probe_of(chat).questions()
     assert [checks.kind_of(check) for check in question.checks] == [
@@ -107,10 +112,10 @@ def test_secret_is_in_no_dump(tmp_path: Path) -> None:
 
 
 def test_what_is_unlikely_meant_is_warned_of(tmp_path: Path) -> None:
-    """A budget under the runs' cost and a missing CA file are warnings, not faults."""
-    text = WHOLE.replace("200000", "1000")
+    """Budgets under the runs' cost and a missing CA file are warnings, not faults."""
+    text = WHOLE.replace("200000", "1000").replace("300000", "2000")
     warnings = list(config.load(written(tmp_path, text), environ=ENVIRON).warnings())
-    assert [warning.split(" ")[1] for warning in warnings] == ["tls.ca_file", "the"]
+    assert [warning.split(" ")[1] for warning in warnings] == ["tls.ca_file", "the", "targets:"]
 
 
 def test_schema_is_a_schema_and_takes_the_whole_file() -> None:

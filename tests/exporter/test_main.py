@@ -56,9 +56,13 @@ def written(tmp_path: Path, url: str, more: str = "") -> Path:
 
 
 @asynccontextmanager
-async def serving_metrics(path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+async def serving_metrics(
+    path: Path, *more: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """Run the exporter on a free port; yield the process and its address."""
-    process = await started("--config.file", str(path), "--web.listen-address", "127.0.0.1:0")
+    process = await started(
+        "--config.file", str(path), "--web.listen-address", "127.0.0.1:0", *more
+    )
     assert process.stderr is not None
     try:
         while line := (await asyncio.wait_for(process.stderr.readline(), 60)).decode():
@@ -205,3 +209,35 @@ async def test_it_stops_in_time_while_a_run_hangs(tmp_path: Path, stop: signal.S
             assert await asyncio.wait_for(process.wait(), 60) == 0
             # Ten seconds are its own; the rest is for a machine that does much else.
             assert time.monotonic() - begin < 20
+
+
+async def test_what_is_spent_outlasts_a_restart_and_a_broken_file(tmp_path: Path) -> None:
+    """With a storage path the day goes on after SIGTERM; a file that is none is told and left."""
+    answer = b'{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":9,'
+    answer += b'"completion_tokens":2}}'
+    head = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(answer)
+    kept = tmp_path / "kept" / "budget.json"
+    spent = "vigie_exporter_budget_tokens_spent"
+    async with serving(says(OK + head + answer)) as url, aiohttp.ClientSession() as session:
+        path = tmp_path / "exporter.yml"
+        path.write_text(
+            "budget: {tokens_per_day: 1000000}\n"
+            f"targets:\n  - {{name: c, kind: openai_chat, model: m, url: '{url}', interval: 1h}}\n"
+            "probe_modules:\n  c: {kind: openai_chat, model: m, allow_targets: ['127.0.0.1:*']}\n"
+        )
+        more = ("--storage.path", str(kept.parent))
+        for broken, figure in ((False, 11), (False, 22), (True, 11)):
+            if broken:
+                kept.write_text("no JSON")
+                kept.with_name("budget.json.before").unlink()
+            async with serving_metrics(path, *more) as (process, address):
+                query = {"module": "c", "target": url}
+                async with session.get(f"{address}/probe", params=query) as probed:
+                    assert probed.status == 200
+                text = await text_of(session, f"{address}/metrics", f"{spent} {figure}.0")
+                told = f'storage_failures_total{{operation="read"}} {float(broken)}'
+                assert told in text
+                process.send_signal(signal.SIGTERM)
+                assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert json.loads(kept.read_text())["total"]["tokens"] == 11
+    assert kept.with_name("budget.json.unreadable").read_text() == "no JSON"

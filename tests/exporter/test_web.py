@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -322,3 +323,17 @@ async def test_reload_takes_the_new_and_keeps_the_old_when_broken(tmp_path: Path
         assert "exporter.yml:1: targets: " in await refused.text()
         answer = await (await client.get("/api/v1/targets")).json()
         assert len(answer["targets"]) == 2
+
+
+async def test_probe_spends_of_the_budget_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run on demand counts; when the day's share is spent it is refused, and says so."""
+    monkeypatch.setattr(sys.modules[__name__], "CONFIG", CONFIG + "budget: {tokens_per_day: 100}\n")
+    async with exporting(tmp_path, RIGHT) as (client, url):
+        query = {"module": "chat", "target": url}
+        statuses = [(await client.get("/probe", params=query)).status for _ in range(10)]
+        refused = await client.get("/probe", params=query)
+        assert set(statuses) <= {200, 503}
+        assert statuses.count(200) <= 5  # an hour's share is 4.2 tokens, and each costs one
+        assert (refused.status, "spent" in await refused.text()) == (503, True)
