@@ -125,7 +125,8 @@ class Finder:
         try:
             documents = await seen.place.documents(self._transport, seen.documents)
         except DiscoveryError as error:
-            self._fail(name, str(error))
+            if self._seen.get(name) is seen:  # else its metrics would outlast it
+                self._fail(name, str(error))
             return False
         finally:
             seen.is_asked = False
@@ -138,6 +139,7 @@ class Finder:
 
     def _fail(self, name: str, problem: str) -> None:
         self._instruments.discovery_failures.labels(name).inc()
+        self._instruments.discovery_successful.labels(name).set(0)
         log.warning("targets not found", discovery=name, problem=clean(problem, 300))
 
     async def _list(self, seen: _Seen, documents: Sequence[Document]) -> bool:
@@ -154,6 +156,7 @@ class Finder:
         )
         if not any(document.problem for document in documents):
             self._instruments.discovery_success_timestamp.labels(name).set(self._wall_clock())
+            self._instruments.discovery_successful.labels(name).set(1)
         return seen.listed.targets != before.targets
 
     async def _apply(self, config: Config) -> None:

@@ -132,11 +132,13 @@ async def test_a_list_that_fails_changes_nothing(
     place = Place(tmp_path)
     place.answer = [{"targets": ["h1"]}]
     async with finding(place) as (finder, fleet):
+        assert place.value("last_look_successful", "service") == 1
         place.answer, place.status = answer, status
         place.now = 31.0
         await finder.look()
         assert names(fleet) == ["fixed", "h1"]
         assert place.value("failures_total", "service") == 1
+        assert place.value("last_look_successful", "service") == 0
         (tmp_path / "lists" / "a.yml").write_text("a: [")
         place.now = 62.0
         await finder.look()
@@ -225,6 +227,7 @@ async def test_a_place_that_is_not_configured_any_more_leaves_nothing(tmp_path: 
         await finder.take(config.load(path, environ={}))
         assert names(fleet) == ["fixed"]
         assert place.value("targets", "service") is None
+        assert place.value("last_look_successful", "service") is None
         assert place.value("targets", "folder") == 0
 
 
