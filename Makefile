@@ -60,7 +60,7 @@ test-current: $(VENV)/.installed ## the end-to-end tests on current Prometheus a
 
 .PHONY: test-peers
 test-peers: $(VENV)/.installed ## third-party endpoints for real, each in an environment of its own
-	@$(RUN) -m pytest tests/e2e -m peers
+	@$(RUN) -m pytest tests/e2e -m peers --numprocesses 2 --dist loadfile
 
 .PHONY: lint
 lint: $(VENV)/.installed ## style, types, rules, image and compose file, generated files
