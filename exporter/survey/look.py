@@ -38,11 +38,15 @@ class SurveyError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NativePage:
-    """Where the server's own metrics are, whose names they fit, and which of those it lacks."""
+    """Where the server's own metrics are, whose names they fit, and which of those it lacks.
+
+    A page that `is_locked` wants the key.
+    """
 
     url: str
     server: Server
     absent: tuple[str, ...]
+    is_locked: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,14 +102,18 @@ class Look:
         return self.seen[page]
 
     async def _ask(self, page: Page) -> Answer:
+        return await self._exchange(page, self._credentials(page))
+
+    async def _exchange(self, page: Page, credentials: Mapping[str, str]) -> Answer:
         left = self.begun + ALL_SECONDS - self.clock()
         if left <= 0:
             return Answer(failure=f"no answer within {ALL_SECONDS:g} s in all; try again")
         named = literal(self.place.host)
+        typed = {"Content-Type": "application/json"} if page.method == "POST" else {}
         request = Request(
             method=page.method,
             url=self.place.url(page),
-            headers={"Accept": "application/json, text/plain", **self._credentials(page)},
+            headers={"Accept": "application/json, text/plain", **typed, **credentials},
             private=frozenset({"authorization", "x-api-key"}),
             body=b"{}" if page.method == "POST" else b"",
             timeout_seconds=min(PAGE_SECONDS, left),
@@ -113,9 +121,6 @@ class Look:
             tls=self.tls,
             named=frozenset() if named is None else frozenset({str(named)}),
         )
-        if page.method == "POST":
-            typed = {**request.headers, "Content-Type": "application/json"}
-            request = replace(request, headers=typed)
         return answer_of(await self.transport.exchange(request))
 
     def _credentials(self, page: Page) -> dict[str, str]:
@@ -153,18 +158,19 @@ class Look:
         )
 
     async def native(self) -> NativePage | None:
-        """Look for the server's own metrics, as the exporter will: without a key."""
+        """Look for the server's own metrics; the key goes there only where it is wanted."""
         pages = SERVERS[self.kind].metrics if self.kind else (Page(path="metrics"),)
         for page in pages:
             url = self.place.url(page)
-            exchange = await self.transport.exchange(
-                Request(
-                    method="GET", url=url, timeout_seconds=PAGE_SECONDS, limit_bytes=_LIMIT_BYTES
-                )
-            )
-            fits = fitting(answer_of(exchange), url)
+            answer = await self._exchange(page, {})
+            credentials = self._credentials(page)
+            # What settings of native metrics can send is a bearer token.
+            is_locked = answer.status in {401, 403} and "Authorization" in credentials
+            if is_locked:
+                answer = await self._exchange(page, credentials)
+            fits = fitting(answer, url)
             if fits is not None:
-                return fits
+                return replace(fits, is_locked=is_locked)
         return None
 
     async def found(self) -> Found:

@@ -11,7 +11,7 @@ import yaml
 
 from exporter.dialect import Name as Dialect
 from exporter.probe import probe_of
-from exporter.survey.look import Found, SurveyError
+from exporter.survey.look import Found, NativePage, SurveyError
 from exporter.target import Target
 from toolkit.settings import nearest
 
@@ -121,7 +121,7 @@ def settings_of(found: Found, choice: Chosen, wishes: Wishes) -> dict[str, Any]:
         target["max_tokens"] = _REASONING_TOKENS  # it thinks before it answers, at our cost
     target |= _access(choice, wishes)
     if found.native is not None:
-        target["native"] = {"url": found.native.url, "server": found.native.server}
+        target["native"] = _native(found.native, wishes)
     if is_chat:
         target["canaries"] = [
             {
@@ -145,6 +145,15 @@ def _dialect(found: Found, choice: Chosen) -> Dialect | None:
         if found.native.server == "sglang":
             return "sglang"
     return known
+
+
+def _native(page: NativePage, wishes: Wishes) -> dict[str, Any]:
+    native: dict[str, Any] = {"url": page.url, "server": page.server}
+    if page.is_locked:
+        native["auth"] = {"bearer": {"env": wishes.key_env}}
+    if wishes.ca_file and page.url.startswith("https:"):
+        native["tls"] = {"ca_file": wishes.ca_file}
+    return native
 
 
 def _access(choice: Chosen, wishes: Wishes) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class Said:
 class Standin:
     """One server: its answers by "METHOD /path", on its port and on those beside it.
 
-    `unlocked_by` is the header that must hold the key, and its value; `locked` is said without.
+    `unlocked_by` is the header that must hold the key, and its value; `locked` is said without,
+    but for the paths that are `free`.
     """
 
     answers: Mapping[str, Said]
@@ -49,6 +50,7 @@ class Standin:
     unlocked_by: tuple[str, str] | None = None
     locked: Said | None = None
     also_wanted: Mapping[str, str] = field(default_factory=dict)
+    free: tuple[str, ...] = ("/health", "/metrics")
 
 
 @dataclass(kw_only=True)
@@ -116,8 +118,8 @@ async def _served(
 
 
 def _unlocked(standin: Standin, request: web.Request) -> bool:
-    """Say whether a request may be answered; health and metrics need no key."""
-    if standin.unlocked_by is None or request.path.startswith(("/health", "/metrics")):
+    """Say whether a request may be answered; what is free needs no key."""
+    if standin.unlocked_by is None or request.path.startswith(standin.free):
         return True
     name, value = standin.unlocked_by
     wanted = {name: value, **standin.also_wanted}

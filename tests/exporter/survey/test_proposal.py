@@ -20,7 +20,7 @@ from exporter.transport import open_transport
 from tests.exporter.servers import serving, silent
 from tests.exporter.survey import llm, predictive, standins
 from tests.exporter.survey.known import ENVIRON, KNOWN, loaded, proposed
-from tests.exporter.survey.standins import Said, Standin, running
+from tests.exporter.survey.standins import KEY, Said, Standin, running
 
 
 @pytest.mark.parametrize(
@@ -179,6 +179,24 @@ async def test_paid_servers_get_a_ceiling_that_their_runs_keep(tmp_path: Path) -
     assert f"# a day: 288 runs, {cost:,} tokens at most ({question.cost_tokens} a run)" in text
     async with running(predictive.MLSERVER) as found:
         assert "# a day: 2,880 runs, no tokens" in await proposed(found.url)
+
+
+async def test_metrics_that_want_the_key_get_it_and_say_so(tmp_path: Path) -> None:
+    """A page of metrics behind the key is found with it, and the settings send it there."""
+    locked = Standin(
+        answers={**_vllm(), "GET /metrics": llm.VLLM.answers["GET /metrics"]},
+        missing=standins.FASTAPI_404,
+        unlocked_by=("Authorization", f"Bearer {KEY}"),
+        locked=Said(status=401, body={"error": "Unauthorized"}),
+        free=("/health",),
+    )
+    async with running(locked) as found:
+        text = await proposed(found.url, key_env="MODEL_KEY")
+    target = loaded(text, tmp_path)
+    assert target.native.auth is not None
+    assert KEY not in text
+    metrics = [headers for _, asked, headers in found.asked if asked == "GET /metrics"]
+    assert ["Authorization" in headers for headers in metrics] == [False, True]
 
 
 async def test_one_generation_only_when_asked_to_try() -> None:
