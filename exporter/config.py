@@ -16,6 +16,7 @@ import exporter.discoveries
 import exporter.probes  # noqa: F401 - registers the kinds
 from exporter.discovery import Discovery, Place, discoveries
 from exporter.headers import confidential
+from exporter.metrics import MOST_SERIES
 from exporter.probe import probe_of, probes
 from exporter.target import (
     DEFAULT_INTERVAL_SECONDS,
@@ -56,6 +57,9 @@ class File(Settings):
 
     defaults: Defaults = Field(Defaults(), description="for targets and probe modules")
     budget: TotalBudget = Field(TotalBudget(), description="what all runs may cost")
+    max_series: Annotated[int, between(1, 10**8)] = Field(
+        MOST_SERIES, description="series of /metrics; past them targets are left out whole"
+    )
     targets: tuple[Annotated[Target, probes.by_kind()], ...] = Field(
         (), description="what is watched"
     )
@@ -216,6 +220,7 @@ class Config:
     modules: Mapping[str, Target]
     discoveries: tuple[Discovery, ...] = ()
     tokens_per_day: int | None = None
+    max_series: int = MOST_SERIES
 
     def warnings(self) -> Iterator[str]:
         """Yield what is allowed but likely unwanted."""
@@ -271,6 +276,7 @@ def _filled_in(file: File) -> Config:
         modules={name: _filled(each, file.defaults) for name, each in file.probe_modules.items()},
         discoveries=tuple(_as_discovery(each, file.defaults) for each in file.discovery),
         tokens_per_day=file.budget.tokens_per_day,
+        max_series=file.max_series,
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from exporter.metrics import FAMILIES, Family, Sample
+from exporter.metrics import FAMILIES, MOST_SERIES, Family, Sample
 from exporter.record import Labels, TargetRecord
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -40,15 +42,19 @@ class _Series:
     """The series of one family of one target: all but the values, and how they last were."""
 
     template: str
+    exemplified: bool = False
     labels: tuple[Labels, ...] = ()
     values: tuple[float, ...] = ()
     count: int = -1
     lines: bytes = b""
 
-    def render(self, values: tuple[float, ...]) -> None:
-        """Write the lines anew."""
+    def render(self, values: tuple[float, ...], exemplars: Iterable[str] = ()) -> None:
+        """Write the lines anew; where exemplars are shown, one follows each value."""
         self.values = values
-        self.lines = (self.template % tuple(map(_number, values))).encode()
+        numbers = tuple(map(_number, values))
+        if self.exemplified:
+            numbers = tuple(map("".join, zip(numbers, exemplars, strict=True)))
+        self.lines = (self.template % numbers).encode()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -59,39 +65,75 @@ class _Kept:
     plain: dict[Family, _Series]
     histograms: dict[tuple[Family, Labels], _Series]
     lines: dict[Family, bytes]
+    series: int = 0
 
 
 class Exposition:
-    """Renders the fleet; a target that has not changed costs a look-up."""
+    """Renders the fleet; a target that has not changed costs a look-up.
+
+    `series` says how many lines the last rendering had, `left_out` how many it would have had more:
+    past the cap, targets are left out whole, the last by name.
+    """
 
     def __init__(self) -> None:
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[bool, dict[str, _Kept]] = {False: {}, True: {}}
+        self.series = self.left_out = 0
 
-    def render(self, records: Sequence[TargetRecord], *, now: float, openmetrics: bool) -> bytes:
-        """Return one block per family that has samples; OpenMetrics without its `# EOF`."""
-        kept = [self._target(record, now).lines for record in records]
-        gone = self._kept.keys() - {record.target.name for record in records}
-        for name in gone:
-            del self._kept[name]
-        parts: list[bytes] = []
-        for family in FAMILIES:
-            lines = [each[family] for each in kept if family in each]
-            if lines:
-                parts.append(header(family, openmetrics=openmetrics))
-                parts.extend(lines)
-        return b"".join(parts)
+    def render(
+        self,
+        records: Sequence[TargetRecord],
+        *,
+        now: float,
+        openmetrics: bool,
+        most_series: int = MOST_SERIES,
+    ) -> bytes:
+        """Return one block per family that has samples; OpenMetrics without its `# EOF`.
 
-    def _target(self, record: TargetRecord, now: float) -> _Kept:
+        Exemplars are OpenMetrics' alone: the text format has no place for them.
+        """
+        ours = self._kept[openmetrics]
+        kept = [self._target(record, now, openmetrics) for record in records]
+        shown = self._capped(kept, most_series)
+        for name in ours.keys() - {record.target.name for record in records}:
+            del ours[name]
+        return _joined([each.lines for each in shown], openmetrics=openmetrics)
+
+    def _capped(self, kept: Sequence[_Kept], most_series: int) -> Sequence[_Kept]:
+        totals = list(accumulate(each.series for each in kept))
+        whole = totals[-1] if totals else 0
+        most = bisect_right(totals, most_series)
+        self.series = totals[most - 1] if most else 0
+        self.left_out = whole - self.series
+        return kept if most == len(kept) else kept[:most]
+
+    def _target(self, record: TargetRecord, now: float, openmetrics: bool) -> _Kept:  # noqa: FBT001
         name = record.target.name or ""
         stamp = (record.version, record.is_stale(now))
-        kept = self._kept.get(name)
+        ours = self._kept[openmetrics]
+        kept = ours.get(name)
         if kept is not None and kept.stamp == stamp:
             return kept
         if kept is None:
-            kept = self._kept[name] = _Kept(stamp=stamp, plain={}, histograms={}, lines={})
+            kept = ours[name] = _Kept(stamp=stamp, plain={}, histograms={}, lines={})
         kept.stamp = stamp
-        kept.lines = {**_plain(kept, record, name, now), **_histograms(kept, record, name)}
+        histograms = _histograms(kept, record, name, exemplified=openmetrics)
+        kept.lines = {**_plain(kept, record, name, now), **histograms}
+        kept.series = sum(map(_count_lines, kept.lines.values()))
         return kept
+
+
+def _count_lines(lines: bytes) -> int:
+    return lines.count(b"\n")
+
+
+def _joined(kept: Sequence[dict[Family, bytes]], *, openmetrics: bool) -> bytes:
+    parts: list[bytes] = []
+    for family in FAMILIES:
+        lines = [each[family] for each in kept if family in each]
+        if lines:
+            parts.append(header(family, openmetrics=openmetrics))
+            parts.extend(lines)
+    return b"".join(parts)
 
 
 def _plain(kept: _Kept, record: TargetRecord, name: str, now: float) -> dict[Family, bytes]:
@@ -110,16 +152,19 @@ def _plain(kept: _Kept, record: TargetRecord, name: str, now: float) -> dict[Fam
     return {family: kept.plain[family].lines for family in found}
 
 
-def _histograms(kept: _Kept, record: TargetRecord, name: str) -> dict[Family, bytes]:
+def _histograms(
+    kept: _Kept, record: TargetRecord, name: str, *, exemplified: bool
+) -> dict[Family, bytes]:
     found: dict[Family, bytes] = {}
     for family, labels, histogram in record.histograms():
         series = kept.histograms.get((family, labels))
         if series is None:
             template = _template(family, histogram.samples(labels), name)
-            series = kept.histograms[family, labels] = _Series(template=template)
+            series = _Series(template=template, exemplified=exemplified)
+            kept.histograms[family, labels] = series
         if series.count != histogram.count:
             series.count = histogram.count
-            series.render(histogram.values())
+            series.render(histogram.values(), histogram.exemplars() if exemplified else ())
         found[family] = found.get(family, b"") + series.lines
     return found
 

@@ -8,6 +8,7 @@ import structlog
 
 from exporter.agent import JuniorAgent, Surroundings
 from exporter.config import Config
+from exporter.metrics import MOST_SERIES
 from exporter.probe import probes
 from exporter.record import TargetRecord
 from exporter.target import Target
@@ -24,6 +25,7 @@ class Fleet:
         self._around = around
         self._agents: dict[str, JuniorAgent] = {}
         self.modules: Mapping[str, Target] = {}
+        self.max_series = MOST_SERIES
         self.started = False
 
     @property
@@ -51,7 +53,7 @@ class Fleet:
         ledger = self._around.ledger
         ledger.total.tokens_per_day = config.tokens_per_day
         ledger.forget_all_but(self._agents, self._around.wall_clock())
-        self.modules = config.modules
+        self.modules, self.max_series = config.modules, config.max_series
         self.started = True
         log.info("configuration taken", targets=len(wanted), changed=len(ended))
 

@@ -1,4 +1,4 @@
-"""A classic histogram: counts under bounds, a sum, a count."""
+"""A classic histogram: counts under bounds, a sum, a count, and each bucket's last exemplar."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from exporter.metrics import Sample
+from exporter.run_id import run_id
 
 
 class Histogram:
@@ -16,18 +17,28 @@ class Histogram:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
+        self._exemplars: dict[int, tuple[float, float]] = {}
         self.count = 0
         """How many values were observed: another number whenever anything is another."""
 
-    def observe(self, value: float) -> None:
-        """Count one value."""
-        self._counts[bisect_left(self._bounds, value)] += 1
+    def observe(self, value: float, finished_timestamp_seconds: float) -> None:
+        """Count one value, of the run that finished then."""
+        bucket = bisect_left(self._bounds, value)
+        self._counts[bucket] += 1
+        self._exemplars[bucket] = (value, finished_timestamp_seconds)
         self._sum += value
         self.count += 1
 
     def values(self) -> tuple[float, ...]:
         """Return the values of `samples`, in their order."""
         return (*accumulate(self._counts), self._sum, self.count)
+
+    def exemplars(self) -> Iterator[str]:
+        """Yield what follows each of the values in OpenMetrics 1.0: a run's id, or nothing."""
+        for bucket in range(len(self._counts)):
+            value, at = self._exemplars.get(bucket, (0.0, 0.0))
+            yield f' # {{run_id="{run_id(at)}"}} {value!r} {at:.3f}' if at else ""
+        yield from ("", "")
 
     def samples(self, labels: tuple[tuple[str, str], ...] = ()) -> Iterator[Sample]:
         """Yield cumulative buckets, sum and count."""

@@ -14,6 +14,7 @@ from operator import attrgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
+from exporter.run_id import run_id
 from exporter.target import CheckResult, Exchange, Outcome, Reason, State, Times
 
 KEPT_FAILURES = 10
@@ -78,6 +79,11 @@ class PastRun:
     checks: tuple[CheckResult, ...]
     excerpt: str
     way: Way | None
+
+    @property
+    def run_id(self) -> str:
+        """What the exemplars call it."""
+        return run_id(self.finished_timestamp_seconds)
 
     @property
     def success(self) -> bool:

@@ -66,6 +66,16 @@ class Instruments:
         )
         for result in ("ran", "refused", "busy"):
             self.requests.labels(result)
+        self.series = prometheus_client.Gauge(
+            "vigie_exporter_series",
+            "Series of targets that this scrape has.",
+            registry=registry,
+        )
+        self.series_left_out = prometheus_client.Gauge(
+            "vigie_exporter_series_left_out",
+            "Series of targets that `max_series` has left out of this scrape.",
+            registry=registry,
+        )
         self.storage_failures = prometheus_client.Counter(
             "vigie_exporter_storage_failures_total",
             "Times that what was spent could not be read or kept (read, write).",
@@ -107,6 +117,11 @@ class Instruments:
             labels,
             registry=registry,
         )
+
+    def count_series(self, *, shown: int, left_out: int) -> None:
+        """Note how many series of targets a scrape has, and how many were too many."""
+        self.series.set(shown)
+        self.series_left_out.set(left_out)
 
     def discovered(self, name: str, *, targets: int, refused: int) -> None:
         """Note what a place listed."""

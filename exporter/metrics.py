@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# Room for 10,000 language models; what a list that ran away adds must not bury Prometheus.
+MOST_SERIES = 2_000_000
+
 # Bounds are the thresholds that objectives may use, so they are round figures that people promise.
 # Runs: 5 ms is a predictive model in the same rack, a minute the longest that a chat is waited for.
 _RUN_BUCKETS = (

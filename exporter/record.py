@@ -186,9 +186,9 @@ class TargetRecord:
         self._model.hear(seen)
 
     def _observe(self, outcome: Outcome) -> None:
-        seen = outcome.observation
+        seen, at = outcome.observation, outcome.finished_timestamp_seconds
         if outcome.reason is not Reason.INTERNAL:  # our own fault says nothing of the target
-            self._histograms[metrics.DURATION, ""].observe(seen.duration_seconds)
+            self._histograms[metrics.DURATION, ""].observe(seen.duration_seconds, at)
         self._count_tokens(seen)
         if outcome.prompt is None:
             return
@@ -199,7 +199,7 @@ class TargetRecord:
         )
         for family, value in zip(_PROMPT_FAMILIES, values, strict=True):
             if value is not None:
-                self._histograms[family, outcome.prompt].observe(value)
+                self._histograms[family, outcome.prompt].observe(value, at)
 
     def _count_tokens(self, seen: Observation) -> None:
         for direction, tokens in (("prompt", seen.prompt_tokens), ("output", seen.output_tokens)):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
 from aiohttp import web
+from isal import igzip
 
 from exporter import debug, exposition, on_demand
 from exporter.agent import Surroundings
@@ -22,6 +22,7 @@ from exporter.target import Skip
 from toolkit.web import WebConfig, application, without_deadline
 
 _WORTH_GZIP_BYTES = 4096
+_GZIP_LEVEL = 1
 _MOST_PROBES = 50
 _SD_REFRESH = "X-Prometheus-Refresh-Interval-Seconds"
 
@@ -39,7 +40,13 @@ class Pages:
         """Answer /metrics: the fleet's families, then the exporter's own."""
         openmetrics = exposition.wants_openmetrics(request.headers.get("Accept", ""))
         fleet = self._exposition.render(
-            self._fleet.records, now=self._around.clock(), openmetrics=openmetrics
+            self._fleet.records,
+            now=self._around.clock(),
+            openmetrics=openmetrics,
+            most_series=self._fleet.max_series,
+        )
+        self._around.instruments.count_series(
+            shown=self._exposition.series, left_out=self._exposition.left_out
         )
         body = fleet + self._around.instruments.render(openmetrics=openmetrics)
         headers = {
@@ -138,6 +145,7 @@ def described(record: TargetRecord, now: float) -> dict[str, Any]:
 
 def _failure(run: PastRun) -> dict[str, Any]:
     return {
+        "run_id": run.run_id,
         "timestamp_seconds": run.finished_timestamp_seconds,
         "reason": run.reason,
         "detail": run.detail,
@@ -165,6 +173,5 @@ def _json(data: Any, headers: Mapping[str, str] | None = None) -> web.Response:
 
 
 def _gzip(body: bytes) -> bytes:
-    """Compress at the cheapest level: metrics are repetitive enough."""
-    engine = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    return engine.compress(body) + engine.flush()
+    """Compress at the level that is least work for a scrape: metrics are repetitive enough."""
+    return igzip.compress(body, compresslevel=_GZIP_LEVEL)

@@ -97,10 +97,10 @@ def test_labels_come_back_as_they_were() -> None:
 
 
 def test_both_formats_have_the_same_samples() -> None:
-    """`le` is written "1.0" in both, and so is every value."""
+    """`le` is written "1.0" in both, and so is every value; exemplars follow in OpenMetrics."""
     lines = [
         {
-            line
+            line.partition(" # {run_id=")[0]
             for line in rendered([whole_record()], openmetrics=om).splitlines()
             if "vigie_" in line
         }
@@ -127,7 +127,7 @@ def test_histogram_bound_is_inclusive() -> None:
     """A value equal to a bound is in its bucket; the last bucket is all."""
     histogram = Histogram((0.5, 1.0))
     for value in (0.5, 0.6, 7.0):
-        histogram.observe(value)
+        histogram.observe(value, 1.7e9)
     values = {
         sample.suffix + str(dict(sample.labels)): sample.value for sample in histogram.samples()
     }
@@ -139,14 +139,53 @@ def test_unchanged_target_is_not_rendered_again() -> None:
     exposition = Exposition()
     records = [whole_record("a"), whole_record("b")]
     before = exposition.render(records, now=2.0, openmetrics=False)
-    kept = {name: each.lines for name, each in exposition._kept.items()}
+    kept = {name: each.lines for name, each in exposition._kept[False].items()}
     assert exposition.render(records, now=2.0, openmetrics=False) == before
-    assert exposition._kept["a"].lines is kept["a"]
+    now = exposition._kept[False]
+    assert now["a"].lines is kept["a"]
     records[0].skip(Skip.WAITING, now=2.0)
     exposition.render(records, now=2.0, openmetrics=False)
-    assert exposition._kept["a"].lines is not kept["a"]
-    assert exposition._kept["b"].lines is kept["b"]
-    assert exposition._kept["a"].lines[DURATION] is kept["a"][DURATION]
+    assert now["a"].lines is not kept["a"]
+    assert now["b"].lines is kept["b"]
+    assert now["a"].lines[DURATION] is kept["a"][DURATION]
+
+
+def test_exemplars_name_the_run_in_openmetrics_alone() -> None:
+    """Each bucket's last run is found again by its id; the text format has no exemplars."""
+    record = whole_record("a")
+    text = rendered([record], openmetrics=False)
+    assert "run_id" not in text
+    assert list(parse_text(text))
+    families = parse_openmetrics(rendered([record], openmetrics=True))  # type: ignore[no-untyped-call]
+    found = {
+        (family.name, sample.labels["le"]): sample.exemplar
+        for family in families
+        for sample in family.samples
+        if sample.exemplar is not None
+    }
+    exemplar = found["vigie_llm_time_to_first_token_seconds", "0.5"]
+    assert exemplar.labels == {"run_id": record.history.runs()[0].run_id}
+    assert (exemplar.value, float(exemplar.timestamp)) == (0.5, 1.7e9)
+    assert ("vigie_llm_time_to_first_token_seconds", "10.0") not in found
+    histograms = {family.name for family in FAMILIES if family.kind == "histogram"}
+    assert {name for name, _ in found} == histograms
+
+
+def test_series_past_the_cap_are_left_out_by_whole_targets() -> None:
+    """No target is shown in part, and what is left out is counted."""
+    exposition = Exposition()
+    records = [whole_record(name) for name in "abc"]
+    whole = exposition.render(records, now=2.0, openmetrics=True)
+    each = exposition.series // 3
+    assert (exposition.series, exposition.left_out) == (3 * each, 0)
+    assert sum(not line.startswith(b"#") for line in whole.splitlines()) == 3 * each
+    most = 3 * each - 1
+    capped = exposition.render(records, now=2.0, openmetrics=True, most_series=most)
+    assert (exposition.series, exposition.left_out) == (2 * each, each)
+    assert b'target="b"' in capped
+    assert b'target="c"' not in capped
+    exposition.render(records, now=2.0, openmetrics=True, most_series=1)
+    assert (exposition.series, exposition.left_out) == (0, 3 * each)
 
 
 def test_target_that_is_gone_leaves_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -115,6 +116,18 @@ async def test_metrics_are_served_in_both_formats(tmp_path: Path) -> None:
         assert (await openmetrics.text()).endswith("# EOF\n")
 
 
+async def test_series_past_the_cap_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The configuration's cap holds for /metrics, and the exporter tells what it left out."""
+    monkeypatch.setattr(sys.modules[__name__], "CONFIG", CONFIG + "max_series: 1\n")
+    async with exporting(tmp_path, RIGHT) as (client, _):
+        text = await (await client.get("/metrics")).text()
+    assert "vigie_target_info" not in text
+    assert "vigie_exporter_series 0.0" in text
+    assert re.search(r"^vigie_exporter_series_left_out [1-9]", text, re.MULTILINE)
+
+
 async def test_targets_are_told_as_json(tmp_path: Path) -> None:
     """What the responder reads is there, with the last failures, and no secret in them."""
     async with exporting(tmp_path, WRONG) as (client, url):
@@ -126,6 +139,7 @@ async def test_targets_are_told_as_json(tmp_path: Path) -> None:
     failure = target["failures"][0]
     assert failure["excerpt"] == "<b><secret></b>"
     assert set(failure) == {
+        "run_id",
         "timestamp_seconds",
         "reason",
         "detail",
