@@ -71,7 +71,8 @@ class Supervisor:
         """
         if self._stopping:
             raise RuntimeError(f"task {name}: not started; the supervisor is stopping")
-        if self.alive().get(name):
+        before = self._tasks.get(name)
+        if before is not None and not before.done():
             raise ValueError(f"task {name}: runs already; choose another name")
         self._deaths.setdefault(name, 0)
         watched = self._watch(name, lambda: function(*args), restart=restart)
