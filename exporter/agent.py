@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from exporter.budget import Hold, Ledger, cost_tokens
-from exporter.excerpt import excerpt, secrets_of
+from exporter.excerpt import EXCERPT_CHARACTERS, excerpt, secrets_of
 from exporter.instruments import Instruments
 from exporter.native.watch import Watch
 from exporter.probe import Question
 from exporter.ratelimit import remaining_ratios
 from exporter.record import TargetRecord
 from exporter.run import Run, perform
-from exporter.target import CheckResult, Outcome, Skip, State
+from exporter.target import CheckResult, Observation, Outcome, Skip, State
 from exporter.transport import Transport
 from exporter.verdict import LATE_REASONS, NativeView, Seen, judge
 
@@ -58,20 +58,24 @@ class JuniorAgent:
         return self.record.target.name or ""
 
     async def work(self) -> None:
-        """Run at each interval, until cancelled; the start is spread over the first interval."""
+        """Run at each interval, until cancelled; the start is spread over the first interval.
+
+        Jitter moves a run beside its due time and never the due times themselves, so that agents
+        stay spread however long they work.
+        """
         around, record = self._around, self.record
-        planned = around.clock() + record.interval_seconds * spread(self.name)
+        planned = due = around.clock() + record.interval_seconds * spread(self.name)
         while True:
             await around.sleep(max(0.0, planned - around.clock()))
             around.instruments.lateness.observe(max(0.0, around.clock() - planned))
             await self.run_once()
             interval = record.interval_seconds  # of now: the run may have changed it
-            jitter = interval * _JITTER_RATIO * (around.chance() - 0.5)
-            planned += interval + jitter
+            due += interval
             # A run that is late starts at once; one that is late by an interval is left out.
-            missed = int(max(0.0, around.clock() - planned) // interval)
+            missed = int(max(0.0, around.clock() - due) // interval)
             around.instruments.dropped.inc(missed)
-            planned += interval * missed
+            due += interval * missed
+            planned = due + interval * _JITTER_RATIO * (around.chance() - 0.5)
 
     async def run_once(self) -> None:
         """Make one run and record it, or record that it was skipped."""
@@ -176,7 +180,7 @@ def outcome_of(
         canary=run.question.canary,
         prompt=run.question.prompt,
         finished_timestamp_seconds=finished_timestamp_seconds,
-        observation=run.observation,
+        observation=_kept(run.observation),
         reason=run.reason,
         state=state,
         checks=tuple([_shown(each, secrets) for each in run.checks]),
@@ -189,6 +193,17 @@ def outcome_of(
         excerpt=excerpt(text, secrets),
         why=why,
     )
+
+
+def _kept(seen: Observation) -> Observation:
+    """Return an observation without what only the checks read: an answer may be a megabyte long.
+
+    It is kept for each target until the next run, and ten times over for one that fails.
+    """
+    characters = len(seen.answer) + len(seen.reasoning) + len(seen.complaint)
+    if characters <= EXCERPT_CHARACTERS and seen.document is None and seen.vector is None:
+        return seen
+    return replace(seen, answer="", reasoning="", complaint="", document=None, vector=None)
 
 
 def _shown(result: CheckResult, secrets: tuple[str, ...]) -> CheckResult:

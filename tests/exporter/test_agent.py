@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -323,3 +324,27 @@ async def test_version_that_a_server_tells_is_shown() -> None:
     labels = record.samples(0)[metrics.MODEL][0].labels
     assert dict(labels) == {"served_model": "m", "fingerprint": "", "version": "2"}
     assert record.samples(0)[metrics.MODEL_CHANGES][0].value == 1
+
+
+async def test_jitter_moves_no_due_time() -> None:
+    """However chance falls, a run is at most a fortieth of an interval beside its grid."""
+    falls = itertools.cycle((0.0, 1.0, 1.0, 1.0, 0.9))
+    world = World(lambda _: exchange())
+    world.around = replace(world.around, chance=lambda: next(falls))
+    at = await runs_of(world, world.agent(http()), 2000)
+    offsets = [seconds - at[0] - 10 * index for index, seconds in enumerate(at)]
+    assert len(at) == 100
+    assert max(offsets) == pytest.approx(0.25)
+    assert min(offsets) == pytest.approx(-0.25)
+
+
+async def test_a_long_answer_is_not_kept() -> None:
+    """What only the checks read goes with the run; its excerpt and its figures stay."""
+    world = World(lambda _: exchange(b"x" * 100_000))
+    agent = world.agent(http())
+    await agent.run_once()
+    last = agent.record.last
+    assert last is not None
+    assert len(last.observation.answer) == 0
+    assert last.excerpt.startswith("xxx")
+    assert last.observation.status_code == 200
