@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -12,6 +14,10 @@ from exporter.record import Labels, TargetRecord
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+_LONG_SECONDS = 0.001
+
+_Lines = Mapping[Family, bytes]
 
 
 def wants_openmetrics(accept: str) -> bool:
@@ -57,6 +63,14 @@ class _Series:
         self.lines = (self.template % numbers).encode()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Shown:
+    """What one target shows: each family's lines, and how many they are."""
+
+    lines: _Lines
+    series: int
+
+
 @dataclass(kw_only=True, slots=True)
 class _Kept:
     """One target's last rendering, with what it was rendered from."""
@@ -64,8 +78,7 @@ class _Kept:
     stamp: tuple[int, bool]
     plain: dict[Family, _Series]
     histograms: dict[tuple[Family, Labels], _Series]
-    lines: dict[Family, bytes]
-    series: int = 0
+    shown: _Shown
 
 
 class Exposition:
@@ -91,20 +104,50 @@ class Exposition:
 
         Exemplars are OpenMetrics' alone: the text format has no place for them.
         """
+        found = [self._target(record, now, openmetrics).shown for record in records]
+        self._forget_but(records, openmetrics)
+        kept = self._capped(found, most_series)
+        return b"".join(
+            part for family in FAMILIES for part in _block(family, kept, openmetrics=openmetrics)
+        )
+
+    async def render_between(
+        self,
+        records: Sequence[TargetRecord],
+        *,
+        now: float,
+        openmetrics: bool,
+        most_series: int = MOST_SERIES,
+    ) -> list[bytes]:
+        """Return the parts of what `render` returns, with the loop's other work done between.
+
+        Ten thousand changed targets take seconds: runs that are due meanwhile must not wait.
+        """
+        pause = _Pause()
+        found: list[_Shown] = []
+        for record in records:
+            found.append(self._target(record, now, openmetrics).shown)
+            await pause.when_long()
+        self._forget_but(records, openmetrics)
+        kept = self._capped(found, most_series)
+        parts: list[bytes] = []
+        for family in FAMILIES:
+            parts += _block(family, kept, openmetrics=openmetrics)
+            await pause.when_long()
+        return parts
+
+    def _forget_but(self, records: Sequence[TargetRecord], openmetrics: bool) -> None:  # noqa: FBT001
         ours = self._kept[openmetrics]
-        kept = [self._target(record, now, openmetrics) for record in records]
-        shown = self._capped(kept, most_series)
         for name in ours.keys() - {record.target.name for record in records}:
             del ours[name]
-        return _joined([each.lines for each in shown], openmetrics=openmetrics)
 
-    def _capped(self, kept: Sequence[_Kept], most_series: int) -> Sequence[_Kept]:
-        totals = list(accumulate(each.series for each in kept))
+    def _capped(self, found: Sequence[_Shown], most_series: int) -> Sequence[_Lines]:
+        totals = list(accumulate(each.series for each in found))
         whole = totals[-1] if totals else 0
         most = bisect_right(totals, most_series)
         self.series = totals[most - 1] if most else 0
         self.left_out = whole - self.series
-        return kept if most == len(kept) else kept[:most]
+        return [each.lines for each in found[:most]]
 
     def _target(self, record: TargetRecord, now: float, openmetrics: bool) -> _Kept:  # noqa: FBT001
         name = record.target.name or ""
@@ -114,26 +157,36 @@ class Exposition:
         if kept is not None and kept.stamp == stamp:
             return kept
         if kept is None:
-            kept = ours[name] = _Kept(stamp=stamp, plain={}, histograms={}, lines={})
+            shown = _Shown(lines={}, series=0)
+            kept = ours[name] = _Kept(stamp=stamp, plain={}, histograms={}, shown=shown)
         kept.stamp = stamp
         histograms = _histograms(kept, record, name, exemplified=openmetrics)
-        kept.lines = {**_plain(kept, record, name, now), **histograms}
-        kept.series = sum(map(_count_lines, kept.lines.values()))
+        lines = {**_plain(kept, record, name, now), **histograms}
+        kept.shown = _Shown(lines=lines, series=sum(map(_count_lines, lines.values())))
         return kept
+
+
+class _Pause:
+    """Lets the loop's other work be done whenever this work has gone on for a while."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    async def when_long(self) -> None:
+        """Wait for the loop's next turn when this one is long."""
+        if time.monotonic() - self._began > _LONG_SECONDS:
+            await asyncio.sleep(0)
+            self._began = time.monotonic()
 
 
 def _count_lines(lines: bytes) -> int:
     return lines.count(b"\n")
 
 
-def _joined(kept: Sequence[dict[Family, bytes]], *, openmetrics: bool) -> bytes:
-    parts: list[bytes] = []
-    for family in FAMILIES:
-        lines = [each[family] for each in kept if family in each]
-        if lines:
-            parts.append(header(family, openmetrics=openmetrics))
-            parts.extend(lines)
-    return b"".join(parts)
+def _block(family: Family, kept: Sequence[_Lines], *, openmetrics: bool) -> list[bytes]:
+    """Return a family's header and lines, nothing where it has no samples."""
+    lines = [each[family] for each in kept if family in each]
+    return [header(family, openmetrics=openmetrics), *lines] if lines else []
 
 
 def _plain(kept: _Kept, record: TargetRecord, name: str, now: float) -> dict[Family, bytes]:

@@ -39,7 +39,7 @@ class Pages:
     async def metrics(self, request: web.Request) -> web.Response:
         """Answer /metrics: the fleet's families, then the exporter's own."""
         openmetrics = exposition.wants_openmetrics(request.headers.get("Accept", ""))
-        fleet = self._exposition.render(
+        fleet = await self._exposition.render_between(
             self._fleet.records,
             now=self._around.clock(),
             openmetrics=openmetrics,
@@ -48,7 +48,7 @@ class Pages:
         self._around.instruments.count_series(
             shown=self._exposition.series, left_out=self._exposition.left_out
         )
-        body = fleet + self._around.instruments.render(openmetrics=openmetrics)
+        body = b"".join([*fleet, self._around.instruments.render(openmetrics=openmetrics)])
         headers = {
             "Content-Type": exposition.OPENMETRICS if openmetrics else exposition.TEXT,
             "Vary": "Accept, Accept-Encoding",

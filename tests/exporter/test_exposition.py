@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
@@ -139,15 +140,15 @@ def test_unchanged_target_is_not_rendered_again() -> None:
     exposition = Exposition()
     records = [whole_record("a"), whole_record("b")]
     before = exposition.render(records, now=2.0, openmetrics=False)
-    kept = {name: each.lines for name, each in exposition._kept[False].items()}
+    kept = {name: each.shown.lines for name, each in exposition._kept[False].items()}
     assert exposition.render(records, now=2.0, openmetrics=False) == before
     now = exposition._kept[False]
-    assert now["a"].lines is kept["a"]
+    assert now["a"].shown.lines is kept["a"]
     records[0].skip(Skip.WAITING, now=2.0)
     exposition.render(records, now=2.0, openmetrics=False)
-    assert now["a"].lines is not kept["a"]
-    assert now["b"].lines is kept["b"]
-    assert now["a"].lines[DURATION] is kept["a"][DURATION]
+    assert now["a"].shown.lines is not kept["a"]
+    assert now["b"].shown.lines is kept["b"]
+    assert now["a"].shown.lines[DURATION] is kept["a"][DURATION]
 
 
 def test_exemplars_name_the_run_in_openmetrics_alone() -> None:
@@ -186,6 +187,24 @@ def test_series_past_the_cap_are_left_out_by_whole_targets() -> None:
     assert b'target="c"' not in capped
     exposition.render(records, now=2.0, openmetrics=True, most_series=1)
     assert (exposition.series, exposition.left_out) == (0, 3 * each)
+
+
+async def test_what_is_due_is_done_while_a_large_fleet_is_rendered() -> None:
+    """The loop turns often meanwhile, and the bytes are those of one piece."""
+    records = [whole_record(f"t{number}") for number in range(300)]
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    parts = await Exposition().render_between(records, now=2.0, openmetrics=True)
+    turning.cancel()
+    assert b"".join(parts) == Exposition().render(records, now=2.0, openmetrics=True)
+    assert turns > 3
 
 
 def test_target_that_is_gone_leaves_nothing() -> None:
