@@ -234,6 +234,7 @@ class HttpTransport:
             await receiver.wait()
         finally:
             receiver.close()
+            response.close()
             link.mute()
         if response.status != 200:
             raise FailedError(
@@ -265,6 +266,7 @@ class HttpTransport:
             await receiver.wait()
         finally:
             receiver.close()
+            response.close()
         return response
 
 

@@ -11,7 +11,7 @@ from toolkit.arguments import version
 
 _AGENT = f"vigie-exporter/{version()}"
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_KEPT = 4096  # heads are some hundred bytes; more targets than that write theirs anew
+_KEPT = 16_384  # heads are some hundred bytes; more targets than that write theirs anew
 
 
 def message(  # noqa: PLR0913 - each is a part of the message

@@ -41,6 +41,15 @@ class Response:
         self.head_at: tuple[float, float | None] | None = None
         self.done = False
         self.reusable = False
+        self.http_version = ""
+        """The version that the far end speaks, e.g. 1.1."""
+
+    def close(self) -> None:
+        """Read nothing any more; without this only the garbage collector would find the parser.
+
+        It calls back to here: the two hold each other, and with them all that was read.
+        """
+        self.__dict__.pop("_parser", None)
 
     def feed(self, data: bytes, at: float, stamp: float | None) -> None:
         """Take what a read brought."""
@@ -108,7 +117,7 @@ class Response:
         if 100 <= status < 200 and status != 101:
             self.headers.clear()
             return
-        self.status = status
+        self.status, self.http_version = status, str(self._parser.get_http_version())
         self._framed = "content-length" in self.headers or "transfer-encoding" in self.headers
         if self._headless:
             self.done = True
@@ -118,11 +127,6 @@ class Response:
         except FailedError as error:
             self._refused = error
             raise
-
-    @property
-    def http_version(self) -> str:
-        """The version that the far end speaks, e.g. 1.1."""
-        return "" if self.status is None else str(self._parser.get_http_version())
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece until the read's end."""

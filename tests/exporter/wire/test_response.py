@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from typing import Any
 
 import pytest
@@ -135,3 +137,17 @@ def test_an_answer_to_nothing_is_not_read(cut: int) -> None:
     )
     assert response.done
     assert response.reusable is (cut == 0)
+
+
+def test_a_closed_response_needs_no_garbage_collector() -> None:
+    """It and its parser hold each other until it is closed; then its count alone frees it."""
+    response = read([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"])
+    seen = weakref.ref(response)
+    gc.disable()
+    try:
+        response.close()
+        assert response.http_version == "1.1"
+        del response
+        assert seen() is None
+    finally:
+        gc.enable()
