@@ -20,7 +20,7 @@ from exporter.agent import JuniorAgent, Surroundings
 from exporter.blackbox import migrate
 from exporter.budget import Ledger
 from exporter.finding import Finder
-from exporter.fleet import Fleet
+from exporter.fleet import Fleet, settle
 from exporter.instruments import Instruments
 from exporter.record import TargetRecord
 from exporter.sharding import Shard, ShardError, shard_of
@@ -251,6 +251,7 @@ class _Program:
             for warning in read.warnings():
                 log.warning("configuration is unlikely to be meant", warning=warning)
             await self.finder.take(read)
+            settle()
             self.instruments.reload_successful.set(1)
             self.instruments.reload_success_timestamp.set(time.time())
 

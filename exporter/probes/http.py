@@ -62,7 +62,8 @@ class Http(Target):
             body=(self.body or "").encode(),
             follow_redirects=self.follow_redirects,
         )
-        request = replace(request, ip_version=self.ip_version)
+        if self.ip_version is not None:
+            request = replace(request, ip_version=self.ip_version)
         return await transport.exchange(
             asked_as(request, self.hostname) if self.hostname else request
         )
