@@ -53,6 +53,10 @@ chaos: $(VENV)/.installed ## the long runs: kills, outages, storms, restarts (RU
 storm: $(VENV)/.installed ## 10,000 alerts of 400 conditions within a minute, and what they cost
 	@$(RUN) -m lab.chaos storm
 
+.PHONY: soak
+soak: $(VENV)/.installed ## 10,000 endpoints for ten minutes, one in twenty broken: schedule, memory, reasons
+	@$(RUN) -m lab.soak
+
 .PHONY: test-current
 test-current: $(VENV)/.installed ## the end-to-end tests on current Prometheus and Alertmanager, built once
 	@$(RUN) -m lab.stack --flavour current
