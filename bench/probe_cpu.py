@@ -30,10 +30,11 @@ _RATE = 200.0
 
 
 @contextmanager
-def _child(
+def child(
     core: int, command: list[str], environ: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[str]]:
-    child = subprocess.Popen(
+    """Run a command on one core until the end of the context."""
+    process = subprocess.Popen(
         ["taskset", "-c", str(core), *command],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -41,24 +42,25 @@ def _child(
         text=True,
     )
     try:
-        yield child
+        yield process
     finally:
-        child.kill()
-        child.wait(30)
+        process.kill()
+        process.wait(30)
 
 
 def _python(code: str) -> list[str]:
     return [sys.executable, "-c", f"from bench.probing import *; {code}"]
 
 
-def _line(child: subprocess.Popen[str]) -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().strip()
+def line(process: subprocess.Popen[str]) -> str:
+    """Give the next line that a process prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
 def _told(core: int, command: list[str], environ: Mapping[str, str]) -> float:
-    with _child(core, command, environ) as child:
-        return float(_line(child))
+    with child(core, command, environ) as running:
+        return float(line(running))
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -84,21 +86,21 @@ def _blackbox(environ: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:
     )["blackbox_exporter"]
     config = Path(__file__).with_name("blackbox.yml")
     flags = [f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}"]
-    with _child(0, [str(found.path), *flags], {**environ, "GOMAXPROCS": "1"}) as child:
+    with child(0, [str(found.path), *flags], {**environ, "GOMAXPROCS": "1"}) as running:
         for _ in range(100):
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
                 break
             except OSError:
                 time.sleep(0.05)
-        yield child.pid, port, found.version
+        yield running.pid, port, found.version
 
 
 def _sides(
     stack: ExitStack, environ: Mapping[str, str], *, keep: bool
 ) -> Mapping[str, Callable[[], float]]:
     """Give what is measured, by the name of its row: CPU microseconds per probe."""
-    target = int(_line(stack.enter_context(_child(1, _python("answer()"), environ))))
+    target = int(line(stack.enter_context(child(1, _python("answer()"), environ))))
     pid, port, version = stack.enter_context(_blackbox(environ))
     path = f"/probe?module=http_2xx&target=http://127.0.0.1:{target}/"
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
