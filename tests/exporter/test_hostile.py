@@ -35,6 +35,7 @@ from tests.exporter.servers import (
 )
 
 TIMEOUT_SECONDS = 0.4
+PATIENCE_SECONDS = 5.0
 
 # name: (behaviour, reason of the kind http, reason of the kind openai_chat)
 HOSTILE: dict[str, tuple[Behaviour, Reason, Reason]] = {
@@ -135,6 +136,22 @@ HOSTILE: dict[str, tuple[Behaviour, Reason, Reason]] = {
         Reason.PROTOCOL,
         Reason.PROTOCOL,
     ),
+    "interim answers without end": (
+        forever(b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 64),
+        Reason.PROTOCOL,
+        Reason.PROTOCOL,
+    ),
+    "a hundred thousand headers": (
+        says(OK + b"".join(b"X-%d: y\r\n" % number for number in range(100_000)) + b"\r\n"),
+        Reason.PROTOCOL,
+        Reason.PROTOCOL,
+    ),
+    "a header's name without end": (forever(OK, b"x" * 4096), Reason.PROTOCOL, Reason.PROTOCOL),
+    "header by header": (
+        forever(OK, b"X: y\r\n", 0.02),
+        Reason.TIMEOUT_TOTAL,
+        Reason.TIMEOUT_FIRST_TOKEN,
+    ),
     "switching protocols": (
         says(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" + GARBAGE),
         Reason.PROTOCOL,
@@ -186,6 +203,26 @@ STREAMS: dict[str, tuple[Behaviour, Reason | None]] = {
         forever(STREAM + delta("Paris"), b": ping\n\n", 0.02),
         Reason.STALL,
     ),
+    "a byte at a time": (
+        says(*(bytes([byte]) for byte in STREAM + delta("Paris") + DONE)),
+        None,
+    ),
+    "[DONE] twice": (says(STREAM + delta("Paris") + finished() + DONE + DONE), None),
+    "tokens after [DONE]": (says(STREAM + delta("Paris") + finished() + DONE + delta("!")), None),
+    "half a character": (
+        says(
+            STREAM
+            + delta("Paris")
+            + event(b'{"choices":[{"delta":{"content":"\xc3"}}]}')
+            + finished()
+            + DONE
+        ),
+        None,
+    ),
+    "NaN for a count": (
+        says(STREAM + delta("Paris") + event(b'{"choices":[],"usage":{"completion_tokens":NaN}}')),
+        Reason.BAD_JSON,
+    ),
     "held open after the end": (forever(STREAM + delta("Paris") + DONE, b": ping\n\n", 0.02), None),
     "no [DONE], but finished": (says(STREAM + delta("Paris") + finished()), None),
     "no last line end": (says(STREAM + delta("Paris") + b"data: [DONE]"), None),
@@ -200,18 +237,28 @@ async def transport() -> AsyncIterator[HttpTransport]:
         yield opened
 
 
-async def run_http(transport: HttpTransport, url: str) -> Run:
+def timeout_for(reason: Reason | None) -> float:
+    """Return a short timeout where it is waited for, else one that a busy machine can hold."""
+    waited_for = {Reason.TIMEOUT_TOTAL, Reason.TIMEOUT_FIRST_TOKEN}
+    return TIMEOUT_SECONDS if reason in waited_for else PATIENCE_SECONDS
+
+
+async def run_http(
+    transport: HttpTransport, url: str, timeout_seconds: float = TIMEOUT_SECONDS
+) -> Run:
     """Ask an endpoint as the kind http."""
-    target = Http(name="t", url=url, timeout=TIMEOUT_SECONDS)
+    target = Http(name="t", url=url, timeout=timeout_seconds)
     return await perform(target, target.questions()[0], transport)
 
 
-async def run_chat(transport: HttpTransport, url: str) -> Run:
+async def run_chat(
+    transport: HttpTransport, url: str, timeout_seconds: float = TIMEOUT_SECONDS
+) -> Run:
     """Ask an endpoint as the kind openai_chat."""
     target = OpenAIChat(
         name="t",
         url=url,
-        timeout=TIMEOUT_SECONDS,
+        timeout=timeout_seconds,
         model="m",
         stall=0.15,
         canaries=(Canary(name="c", prompt="What is the capital of France?"),),
@@ -224,7 +271,7 @@ async def test_hostile_endpoint_gives_http_a_reason(transport: HttpTransport, na
     """Whatever the endpoint does, the kind http names it, in time."""
     behaviour, reason, _ = HOSTILE[name]
     async with serving(behaviour) as url:
-        run = await asyncio.wait_for(run_http(transport, url), 30)
+        run = await asyncio.wait_for(run_http(transport, url, timeout_for(reason)), 30)
     assert (run.reason, bool(run.detail)) == (reason, True)
 
 
@@ -233,7 +280,7 @@ async def test_hostile_endpoint_gives_chat_a_reason(transport: HttpTransport, na
     """Whatever the endpoint does, the kind openai_chat names it, in time."""
     behaviour, _, reason = HOSTILE[name]
     async with serving(behaviour) as url:
-        run = await asyncio.wait_for(run_chat(transport, url), 30)
+        run = await asyncio.wait_for(run_chat(transport, url, timeout_for(reason)), 30)
     assert (run.reason, bool(run.detail)) == (reason, True)
 
 
@@ -242,7 +289,7 @@ async def test_odd_stream_is_named(transport: HttpTransport, name: str) -> None:
     """A 200 that is no whole answer has its own reason; a whole one in odd dress has none."""
     behaviour, reason = STREAMS[name]
     async with serving(behaviour) as url:
-        run = await asyncio.wait_for(run_chat(transport, url), 30)
+        run = await asyncio.wait_for(run_chat(transport, url, timeout_for(reason)), 30)
     assert run.reason == reason, run.detail
 
 
