@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 from exporter.access import CONTROL, Auth, Proxy, Tls, Url
 from exporter.native.names import Server
 from exporter.peer import NO_ONE, Peer
+from exporter.swift import swift
 from toolkit.settings import Duration, Settings
 
 DEFAULT_RESPONSE_LIMIT_BYTES = 1 << 20
@@ -81,6 +82,7 @@ class PromptKind(StrEnum):
     WARM = "warm"
 
 
+@swift
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Times:
     """Monotonic seconds of one exchange's events; None where it did not come so far.
@@ -102,20 +104,21 @@ class Times:
 
     def phases(self) -> Mapping[str, float]:
         """Seconds of each finished phase, named as blackbox_exporter names them."""
-        spans = {
-            "resolve": (self.resolve_begin, self.resolve_end),
-            "connect": (self.connect_begin, self.connect_end),
-            "tls": (self.tls_begin, self.tls_end),
-            "processing": (self.written, self.first_byte),
-            "transfer": (self.first_byte, self.end),
-        }
-        return {
-            name: max(0.0, end - begin)
-            for name, (begin, end) in spans.items()
-            if begin is not None and end is not None
-        }
+        found: dict[str, float] = {}
+        if self.resolve_begin is not None and self.resolve_end is not None:
+            found["resolve"] = max(0.0, self.resolve_end - self.resolve_begin)
+        if self.connect_begin is not None and self.connect_end is not None:
+            found["connect"] = max(0.0, self.connect_end - self.connect_begin)
+        if self.tls_begin is not None and self.tls_end is not None:
+            found["tls"] = max(0.0, self.tls_end - self.tls_begin)
+        if self.first_byte is not None:
+            if self.written is not None:
+                found["processing"] = max(0.0, self.first_byte - self.written)
+            found["transfer"] = max(0.0, self.end - self.first_byte)
+        return found
 
 
+@swift
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chunk:
     """What one read of the body brought, and when (monotonic seconds)."""
@@ -124,6 +127,7 @@ class Chunk:
     data: bytes
 
 
+@swift
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exchange:
     """One request and what came back, as far as it came.
@@ -160,6 +164,8 @@ class Exchange:
     @property
     def body(self) -> bytes:
         """The body's bytes so far, content encoding removed."""
+        if len(self.chunks) == 1:
+            return self.chunks[0].data
         return b"".join(chunk.data for chunk in self.chunks)
 
     @property
@@ -168,6 +174,7 @@ class Exchange:
         return self.times.written is not None
 
 
+@swift
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
     """What an exchange says in its protocol's terms; the checks read nothing else.
@@ -207,6 +214,7 @@ class Observation:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+@swift
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckResult:
     """What one check found.
@@ -220,6 +228,7 @@ class CheckResult:
     detail: str = ""
 
 
+@swift
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """One finished run, as it is recorded.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exporter.swift import swift
 from exporter.target import Reason, State
 
 ANSWER_REASONS = frozenset({Reason.WRONG_ANSWER, Reason.SCHEMA, Reason.CUT_OFF, Reason.EMPTY})
@@ -37,6 +38,7 @@ class NativeView:
     moved: bool | None = None
 
 
+@swift
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
     """All that a state is decided from.
@@ -58,8 +60,8 @@ def is_under(history: Sequence[bool], *, needed: int, among: int) -> bool:
 
     Runs not yet made count as right, so that the first wrong answer of 2 of 3 is still noise.
     """
-    wrong = sum(not right for right in history[-among:])
-    return wrong > among - needed
+    last = history if len(history) <= among else history[-among:]
+    return last.count(False) > among - needed
 
 
 def decide(seen: Seen) -> State:
@@ -83,14 +85,16 @@ def judge(seen: Seen) -> tuple[State, str]:
 def _answered(seen: Seen) -> tuple[State, str]:
     if seen.required_under:
         return State.WRONG, "too few of the last answers were right"
+    is_right = seen.reason is None
+    if is_right and not (seen.over_limit or seen.buffered or seen.optional_under):
+        return State.OK, "right and within its limits"
     lacks = (
-        (seen.reason is not None, "not right, but enough of the last answers were"),
+        (not is_right, "not right, but enough of the last answers were"),
         (seen.over_limit, "right, but over a limit"),
         (seen.buffered, "the stream came all at once: something on the way holds it back"),
         (seen.optional_under, "too few of an optional canary's last answers were right"),
     )
-    why = "; ".join([text for holds, text in lacks if holds])
-    return (State.DEGRADED, why) if why else (State.OK, "right and within its limits")
+    return State.DEGRADED, "; ".join([text for holds, text in lacks if holds])
 
 
 def _late(native: NativeView | None) -> tuple[State, str]:
