@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 
 from exporter.access import Tls
 from exporter.address import ForbiddenAddressError, refuse_forbidden
+from exporter.swift import swift
 from exporter.target import Exchange, Reason
 from exporter.wire import kernel
 from exporter.wire.deadline import Deadline
@@ -39,6 +40,7 @@ from exporter.wire.tls import context_of
 from exporter.wire.watch import Watcher
 
 
+@swift
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
     """What to send, and the limits that the answer is held to.
@@ -99,6 +101,7 @@ class HttpTransport:
         self._watcher = Watcher(self._loop)
         self._pool = Pool(clock)
         self._stamping = kernel.keep_stamping()
+        self._under_way = 0
         self._sweeping = self._loop.call_later(IDLE_SECONDS / 4, self._sweep)
 
     def _sweep(self) -> None:
@@ -116,46 +119,69 @@ class HttpTransport:
         """Make the exchange within the request's timeout."""
         if request.instead is not None:
             return await request.instead(request, self._clock)
-        self._watcher.look_between()
         seen = Seen(self._clock())
         failure: Reason | None = None
         detail = ""
+        self._under_way += 1
         try:
             with Deadline(request.timeout_seconds):
-                await self._follow(request, seen)
+                location = await self._hop(request, seen)
+                if location is not None and request.follow_redirects:
+                    await self._follow(request, location, seen)
         except FailedError as error:
             failure, detail = error.reason, error.detail
         except TimeoutError:
             failure, detail = _late(seen, request.timeout_seconds)
         except (ForbiddenAddressError, OSError, ValueError) as error:
             failure, detail = _explain(error, seen)
-        self._watcher.look_between()
+        finally:
+            self._under_way -= 1
+        if self._under_way:
+            self._watcher.look_between()
         return seen.finished(self._clock, failure, detail)
 
-    async def _follow(self, request: Request, seen: Seen) -> None:
-        for _ in range(MOST_REDIRECTS + 1):
-            location = await self._hop(request, seen)
-            if location is None or not request.follow_redirects:
-                return
+    async def _follow(self, request: Request, location: str, seen: Seen) -> None:
+        """Follow where a first answer redirected to, and so on."""
+        for _ in range(MOST_REDIRECTS):
             status = seen.response.status if seen.response else None
             request = _redirected(request, status or 0, location)
             seen.begin_hop(self._clock())
+            further = await self._hop(request, seen)
+            if further is None:
+                return
+            location = further
         raise FailedError(Reason.REDIRECT, f"more than {MOST_REDIRECTS} redirects")
 
     async def _hop(self, request: Request, seen: Seen) -> str | None:
         """Make one request; return where it was redirected to, if anywhere."""
         place = place_of(request.url)
-        if place.endpoint is not None:
+        if place.forbidden:
             refuse_forbidden(place.host, place.host, named=request.named)
-        key = _key(request, place) if request.keep else None
-        link = None if key is None else self._pool.take(key)
-        seen.reused = link is not None
-        if link is None:
-            link = await self._open(request, place, seen)
+        key, link = None, None
+        if request.keep:
+            key = _key(request, place)
+            self._watcher.look()
+            link = self._pool.take(key)
+        if link is not None:
+            seen.reused = True
+        elif request.connect_seconds is None:
+            link = await self._connect(request, place, seen)
+        else:
+            link = await self._connect_within(request.connect_seconds, request, place, seen)
         reusable = False
         try:
             seen.peer = link.peer()
-            response = await self._ask(request, place, link, seen)
+            receiver = self._listen(request, link, seen)
+            try:
+                if left := link.offer(_text(request, place)):
+                    await link.send(left)
+                seen.written = self._clock()
+                if self._under_way > 1:
+                    self._watcher.look_between()
+                await receiver.finished
+            finally:
+                receiver.close()
+            response = receiver.response
             reusable = response.reusable and key is not None
         finally:
             if reusable:
@@ -164,17 +190,31 @@ class HttpTransport:
                 link.close()
         return response.headers.get("location") if response.status in REDIRECTS else None
 
-    async def _open(self, request: Request, place: Place, seen: Seen) -> Link:
-        if request.connect_seconds is None:
-            return await self._connect(request, place, seen)
+    def _listen(self, request: Request, link: Link, seen: Seen) -> Receiver:
+        """Have what the link reads become the response."""
+        seen.response = response = Response(
+            method=request.method, limit_bytes=request.limit_bytes, heard=request.heard
+        )
+        if request.heard is not None:
+            link.stamp()
+            seen.offset = seen.offset or kernel.sample(self._clock)
+        receiver = Receiver(
+            response, self._clock, request.stall_seconds, request.spoke, loop=self._loop
+        )
+        link.listen(receiver.take, last=not request.keep)
+        return receiver
+
+    async def _connect_within(
+        self, seconds: float, request: Request, place: Place, seen: Seen
+    ) -> Link:
         try:
-            with Deadline(request.connect_seconds) as waiting:
+            with Deadline(seconds) as waiting:
                 return await self._connect(request, place, seen)
         except TimeoutError:
             if not waiting.expired:
                 raise
             raise FailedError(
-                Reason.TIMEOUT_CONNECT, f"not connected after {request.connect_seconds:g} s"
+                Reason.TIMEOUT_CONNECT, f"not connected after {seconds:g} s"
             ) from None
 
     async def _connect(self, request: Request, place: Place, seen: Seen) -> Link:
@@ -234,40 +274,21 @@ class HttpTransport:
             await receiver.wait()
         finally:
             receiver.close()
-            response.close()
             link.mute()
         if response.status != 200:
             raise FailedError(
                 Reason.CONNECT, f"the proxy refused the connection (status {response.status})"
             )
 
-    async def _ask(self, request: Request, place: Place, link: Link, seen: Seen) -> Response:
-        clock = self._clock
-        response = Response(
-            method=request.method, limit_bytes=request.limit_bytes, heard=request.heard
-        )
-        target, headers = place.path, request.headers
-        if request.proxy is not None and not place.secure:
-            target, headers = place.url, {**headers, **_for_proxy(request)}
-        text = message(
-            request.method, target, place.authority, headers, request.body, keep=request.keep
-        )
-        if request.heard is not None:
-            link.stamp()
-            seen.offset = seen.offset or kernel.sample(clock)
-        seen.response = response
-        receiver = Receiver(response, clock, request.stall_seconds, request.spoke)
-        link.listen(receiver.take)
-        try:
-            if left := link.offer(text):
-                await link.send(left)
-            seen.written = clock()
-            self._watcher.look_between()
-            await receiver.wait()
-        finally:
-            receiver.close()
-            response.close()
-        return response
+
+def _text(request: Request, place: Place) -> bytes:
+    """Write the request as the way there wants it."""
+    target, headers = place.path, request.headers
+    if request.proxy is not None and not place.secure:
+        target, headers = place.url, {**headers, **_for_proxy(request)}
+    return message(
+        request.method, target, place.authority, headers, request.body, keep=request.keep
+    )
 
 
 def _key(request: Request, place: Place) -> Hashable:

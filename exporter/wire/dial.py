@@ -17,17 +17,25 @@ _HEAD_START_SECONDS = 0.25  # RFC 8305, section 5: the connection attempt delay
 async def dial(watcher: Watcher, clock: Callable[[], float], endpoints: Sequence[Endpoint]) -> Link:
     """Connect to the first that answers; raises FailedError (connect)."""
     try:
-        if len(endpoints) == 1:
-            return await _open(watcher, clock, endpoints[0])
-        return await _race(watcher, clock, endpoints)
+        if len(endpoints) > 1:
+            return await _race(watcher, clock, endpoints)
+        link = Link(watcher, clock)
+        try:
+            if not link.begin(endpoints[0]):
+                await link.connected()
+        except BaseException:
+            link.close()
+            raise
     except OSError:
         raise FailedError(Reason.CONNECT, "not connected") from None
+    return link
 
 
 async def _open(watcher: Watcher, clock: Callable[[], float], endpoint: Endpoint) -> Link:
     link = Link(watcher, clock)
     try:
-        await link.connect(endpoint)
+        if not link.begin(endpoint):
+            await link.connected()
     except BaseException:
         link.close()
         raise

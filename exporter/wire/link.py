@@ -6,10 +6,11 @@ The socket stays ours, so that recvmsg can tell when the kernel received what a 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 
 from exporter.peer import Peer, peer_of
@@ -20,52 +21,39 @@ from exporter.wire.watch import READABLE, WRITABLE, Watcher
 
 _READ_BYTES = 1 << 16
 
-Take = Callable[[bytes, float, float | None], None]
-"""Is given what a read brought (empty at the end), when, and when the kernel received it."""
+Take = Callable[[bytes, float, float | None], object]
+"""Is given what a read brought (empty at the end), when, and when the kernel received it.
+
+What it returns is true where nothing further is to be read.
+"""
 
 
 class Link:
     """A connection; every method may raise OSError for what the far end does."""
 
-    __slots__ = (
-        "_clock",
-        "_descriptor",
-        "_events",
-        "_incoming",
-        "_loop",
-        "_outgoing",
-        "_peer",
-        "_socket",
-        "_stamped",
-        "_take",
-        "_waiter",
-        "_watcher",
-        "address",
-        "closed",
-        "idle_since",
-        "tls",
-    )
+    # What holds until something is done; a link without a kept connection lives for one exchange.
+    _socket: socket.socket | None = None
+    _descriptor = -1
+    _events = 0
+    _waiter: asyncio.Future[None] | None = None
+    _take: Take | None = None
+    _stamped = False
+    _last = False
+    _incoming: ssl.MemoryBIO | None = None
+    _outgoing: ssl.MemoryBIO | None = None
+    _peer: Peer | None = None
+    tls: ssl.SSLObject | None = None
+    closed = False
+    idle_since = 0.0
+    address = ""
+    key: Hashable = None
 
     def __init__(self, watcher: Watcher, clock: Callable[[], float]) -> None:
         self._watcher = watcher
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
-        self._socket: socket.socket | None = None
-        self._descriptor = -1
-        self._events = 0
-        self._waiter: asyncio.Future[None] | None = None
-        self._take: Take | None = None
-        self._stamped = False
-        self._incoming: ssl.MemoryBIO | None = None
-        self._outgoing: ssl.MemoryBIO | None = None
-        self.tls: ssl.SSLObject | None = None
-        self.closed = False
-        self.idle_since = 0.0
-        self.address = ""
-        self._peer: Peer | None = None
 
-    async def connect(self, endpoint: Endpoint) -> None:
-        """Connect, and watch the socket from then on."""
+    def begin(self, endpoint: Endpoint) -> bool:
+        """Begin to connect; return whether it is done, as it mostly is on the same machine."""
         self.address = str(endpoint.address[0])
         sock = self._socket = socket.socket(
             endpoint.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
@@ -73,9 +61,15 @@ class Link:
         self._descriptor = sock.fileno()
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         error = sock.connect_ex(endpoint.address)
-        if error not in {0, 115}:  # EINPROGRESS
+        if error not in {0, errno.EINPROGRESS}:
             raise OSError(error, os.strerror(error))
-        while error and not self._is_connected(sock):
+        return not error or self._is_connected(sock)
+
+    async def connected(self) -> None:
+        """Wait until it is connected."""
+        sock = self._socket
+        assert sock is not None  # noqa: S101 - begun
+        while not self._is_connected(sock):
             await self._wait(WRITABLE)
             failed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if failed:
@@ -135,9 +129,12 @@ class Link:
         assert self._socket is not None  # noqa: S101 - connected
         self._stamped = self._stamped or ask_for_stamps(self._socket)
 
-    def listen(self, take: Take) -> None:
-        """Give *take* all that is read from now on; what it raises, it has to keep to itself."""
-        self._take = take
+    def listen(self, take: Take, *, last: bool = False) -> None:
+        """Give *take* all that is read from now on; what it raises, it has to keep to itself.
+
+        Where it is the *last*, the connection is closed as soon as it has all.
+        """
+        self._take, self._last = take, last
         self._watch(READABLE)
 
     def mute(self) -> None:
@@ -174,7 +171,7 @@ class Link:
             data = data[sent:] if sent < len(data) else b""
 
     async def _wait(self, events: int) -> None:
-        waiter = self._waiter = self._loop.create_future()
+        waiter = self._waiter = self._watcher.loop.create_future()
         before = self._events
         self._watch(events)
         try:
@@ -213,10 +210,15 @@ class Link:
         at = self._clock()
         if not data:
             self._watch(0)
-        if self.tls is None:
-            take(data, at, stamp)
-        else:
+        if self.tls is not None:
             self._decrypt(data, take, at, stamp)
+        elif take(data, at, stamp):
+            self._heard_all()
+
+    def _heard_all(self) -> None:
+        self._take = None
+        if self._last and self._waiter is None:
+            self.close()
 
     def broken(self) -> None:
         """Note that the connection was reset."""
@@ -239,31 +241,18 @@ class Link:
             pass
         except ssl.SSLError:
             ended = True
-        if plain:
-            take(b"".join(plain), at, stamp)
-        if ended:
+        if plain and take(b"".join(plain), at, stamp):
+            self._heard_all()
+        elif ended:
             take(b"", at, None)
 
-    def rest(self, now: float, gone: Callable[[], None]) -> None:
+    def rest(self, now: float, gone: Callable[[Link], None]) -> None:
         """Stay open between two exchanges; whatever comes meanwhile makes it unusable."""
-        self.idle_since = now
+        self.idle_since, self._gone = now, gone
+        self._take = self._spoil
 
-        def heard(_data: bytes, _at: float, _stamp: float | None) -> None:
-            gone()
-
-        self._take = heard
-
-    def is_fresh(self) -> bool:
-        """Say whether a kept connection is still open with nothing unread."""
-        if self.closed or self._socket is None:
-            return False
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:
-            return False
-        return False
+    def _spoil(self, _data: bytes, _at: float, _stamp: float | None) -> None:
+        self._gone(self)
 
     def close(self) -> None:
         """Close the socket; nothing is called afterwards."""

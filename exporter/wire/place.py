@@ -11,14 +11,17 @@ from typing import Any
 
 from yarl import URL
 
-from exporter.address import family_of, literal, refuse_forbidden
+from exporter.address import family_of, is_forbidden, literal, refuse_forbidden
 from exporter.target import Reason
 from exporter.wire.failure import FailedError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """An http or https address in the parts that a request needs."""
+    """An http or https address in the parts that a request needs.
+
+    `endpoint` is there, and `forbidden` may be, where the host is written as an address.
+    """
 
     secure: bool
     host: str
@@ -27,6 +30,7 @@ class Place:
     path: str
     url: str
     endpoint: Endpoint | None
+    forbidden: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +66,7 @@ def place_of(url: str) -> Place:
         path=read.raw_path_qs or "/",
         url=str(read),
         endpoint=endpoint,
+        forbidden=found is not None and is_forbidden(found),
     )
 
 

@@ -20,14 +20,16 @@ class Pool:
         self._count = 0
 
     def take(self, key: Hashable) -> Link | None:
-        """Return the connection used last that is still open, None when there is none."""
+        """Return the connection used last that is still open, None when there is none.
+
+        Who asks has the watcher look first: what has come, be it the end, spoils a connection.
+        """
         links = self._kept.get(key)
         while links:
             link = links.pop()
             self._count -= 1
-            if link.is_fresh():
+            if not link.closed:
                 return link
-            link.close()
         return None
 
     def give(self, key: Hashable, link: Link) -> None:
@@ -38,10 +40,11 @@ class Pool:
             return
         links.append(link)
         self._count += 1
-        link.rest(self._clock(), lambda: self._drop(key, link))
+        link.key = key
+        link.rest(self._clock(), self._drop)
 
-    def _drop(self, key: Hashable, link: Link) -> None:
-        links = self._kept.get(key, [])
+    def _drop(self, link: Link) -> None:
+        links = self._kept.get(link.key, [])
         if link in links:
             links.remove(link)
             self._count -= 1
@@ -52,7 +55,7 @@ class Pool:
         oldest = self._clock() - IDLE_SECONDS
         for key, links in list(self._kept.items()):
             for link in [each for each in links if each.idle_since < oldest]:
-                self._drop(key, link)
+                self._drop(link)
             if not links:
                 del self._kept[key]
 

@@ -19,13 +19,13 @@ class Receiver:
 
     __slots__ = (
         "_clock",
-        "_finished",
         "_last_at",
         "_loop",
-        "_response",
         "_spoke",
         "_stall",
         "_timer",
+        "finished",
+        "response",
     )
 
     def __init__(
@@ -34,21 +34,22 @@ class Receiver:
         clock: Callable[[], float],
         stall_seconds: float | None,
         spoke: Callable[[], bool] | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._finished: asyncio.Future[None] = self._loop.create_future()
-        self._response = response
+        self._loop = loop or asyncio.get_running_loop()
+        self.finished: asyncio.Future[None] = self._loop.create_future()
+        self.response = response
         self._clock = clock
         self._stall = stall_seconds
         self._spoke = spoke
         self._last_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def take(self, data: bytes, at: float, stamp: float | None) -> None:
-        """Feed what was read; nothing it brings is raised here."""
-        finished, response = self._finished, self._response
+    def take(self, data: bytes, at: float, stamp: float | None) -> bool:
+        """Feed what was read; return whether that was all. Nothing it brings is raised here."""
+        finished, response = self.finished, self.response
         if finished.done():
-            return
+            return True
         try:
             if data:
                 response.feed(data, at, stamp)
@@ -56,13 +57,15 @@ class Receiver:
                 response.end()
         except Exception as error:  # noqa: BLE001 - the waiter raises it
             finished.set_exception(error)
-            return
+            return True
         if response.done:
             finished.set_result(None)
-        elif self._stall is not None and response.reads and (self._spoke is None or self._spoke()):
+            return True
+        if self._stall is not None and response.reads and (self._spoke is None or self._spoke()):
             self._last_at = at
             if self._timer is None:
                 self._timer = self._loop.call_later(self._stall, self._look)
+        return False
 
     def _look(self) -> None:
         """Give up when nothing came since; else look again when that would be due."""
@@ -71,21 +74,22 @@ class Receiver:
         if left_seconds > 0:
             # The loop's timers may be early by their millisecond.
             self._timer = self._loop.call_later(left_seconds + 0.001, self._look)
-        elif not self._finished.done():
-            self._finished.set_exception(
+        elif not self.finished.done():
+            self.finished.set_exception(
                 FailedError(Reason.STALL, f"nothing new came for {stall_seconds:g} s")
             )
 
     async def wait(self) -> None:
         """Wait for the response's end; raises FailedError."""
-        await self._finished
+        await self.finished
 
     def close(self) -> None:
         """Wait for nothing any more."""
+        self.response.close()
         if self._timer is not None:
             self._timer.cancel()
-        if self._finished.done():
-            if not self._finished.cancelled():
-                self._finished.exception()  # seen, should nobody have waited
+        if self.finished.done():
+            if not self.finished.cancelled():
+                self.finished.exception()  # seen, should nobody have waited
         else:
-            self._finished.cancel()
+            self.finished.cancel()

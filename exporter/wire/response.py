@@ -21,6 +21,20 @@ Read = tuple[float, float | None, bytes]
 class Response:
     """What one response has come to so far; `feed` and `end` raise FailedError."""
 
+    # What holds until something comes; one is made for each exchange.
+    _decode: Callable[[bytes], bytes] | None = None
+    _fed_bytes = 0
+    _body_bytes = 0
+    _framed = False
+    _refused: FailedError | None = None
+    status: int | None = None
+    merged_reads = 0
+    head_at: tuple[float, float | None] | None = None
+    done = False
+    reusable = False
+    http_version = ""
+    """The version that the far end speaks, e.g. 1.1."""
+
     def __init__(
         self, *, method: str, limit_bytes: int, heard: Callable[[bytes], bool] | None
     ) -> None:
@@ -28,28 +42,9 @@ class Response:
         self._headless = method == "HEAD"
         self._limit_bytes = limit_bytes
         self._heard = heard
-        self._decode: Callable[[bytes], bytes] | None = None
         self._pieces: list[bytes] = []
-        self._fed_bytes = 0
-        self._body_bytes = 0
-        self._framed = False
-        self._refused: FailedError | None = None
-        self.status: int | None = None
         self.headers: dict[str, str] = {}
         self.reads: list[Read] = []
-        self.merged_reads = 0
-        self.head_at: tuple[float, float | None] | None = None
-        self.done = False
-        self.reusable = False
-        self.http_version = ""
-        """The version that the far end speaks, e.g. 1.1."""
-
-    def close(self) -> None:
-        """Read nothing any more; without this only the garbage collector would find the parser.
-
-        It calls back to here: the two hold each other, and with them all that was read.
-        """
-        self.__dict__.pop("_parser", None)
 
     def feed(self, data: bytes, at: float, stamp: float | None) -> None:
         """Take what a read brought."""
@@ -66,7 +61,12 @@ class Response:
             self.reusable = False
         if self.status is not None and self.head_at is None:
             self.head_at = (at, stamp)
-        self._take_body(at, stamp)
+        if self._pieces:
+            self._take_body(at, stamp)
+        if self._fed_bytes > HEAD_LIMIT_BYTES:
+            self._hold_to_limits()
+
+    def _hold_to_limits(self) -> None:
         framing_bytes = self._fed_bytes - self._body_bytes
         if self.head_at is None and framing_bytes > HEAD_LIMIT_BYTES:
             raise FailedError(Reason.PROTOCOL, f"the head is over {HEAD_LIMIT_BYTES} bytes")
@@ -74,8 +74,6 @@ class Response:
             raise FailedError(Reason.PROTOCOL, "the body is mostly framing")
 
     def _take_body(self, at: float, stamp: float | None) -> None:
-        if not self._pieces:
-            return
         raw = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         if self._body_bytes > self._limit_bytes:
@@ -98,6 +96,10 @@ class Response:
             raise FailedError(Reason.PROTOCOL, "the body ended before its length")
         self.done = True
 
+    def close(self) -> None:
+        """Take nothing more; the parser holds this too, and would wait for the collector."""
+        del self._parser
+
     def on_message_begin(self) -> None:
         """Note an answer to nothing that was asked; it is not read, nor is anything after it."""
         if self.done:
@@ -117,7 +119,7 @@ class Response:
         if 100 <= status < 200 and status != 101:
             self.headers.clear()
             return
-        self.status, self.http_version = status, str(self._parser.get_http_version())
+        self.status, self.http_version = status, self._parser.get_http_version()
         self._framed = "content-length" in self.headers or "transfer-encoding" in self.headers
         if self._headless:
             self.done = True

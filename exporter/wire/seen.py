@@ -12,59 +12,43 @@ from exporter.wire import kernel
 from exporter.wire.response import Response
 
 _NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
+_OF_ALL_HOPS: Final = frozenset({"begin", "offset", "redirects"})
 
 
 class Seen:
     """Filled in while an exchange goes on; its times are named as those of `Times`."""
 
-    __slots__ = (
-        "address",
-        "begin",
-        "connect_begin",
-        "connect_end",
-        "offset",
-        "peer",
-        "redirected",
-        "redirects",
-        "resolve_begin",
-        "resolve_end",
-        "response",
-        "reused",
-        "tls_begin",
-        "tls_end",
-        "written",
-    )
+    # What holds until something is seen; one is made for each exchange.
+    offset: kernel.Offset | None = None
+    redirects = 0
+    redirected: Mapping[str, float] = _NOTHING
+    response: Response | None = None
+    reused = False
+    address = ""
+    peer: Peer | None = None
+    resolve_begin: float | None = None
+    resolve_end: float | None = None
+    connect_begin: float | None = None
+    connect_end: float | None = None
+    tls_begin: float | None = None
+    tls_end: float | None = None
+    written: float | None = None
 
     def __init__(self, begin: float) -> None:
         self.begin = begin
-        self.offset: kernel.Offset | None = None
-        self.redirects = 0
-        self.redirected: Mapping[str, float] = _NOTHING
-        self._forget()
-
-    def _forget(self) -> None:
-        self.response: Response | None = None
-        self.reused = False
-        self.address = ""
-        self.peer: Peer | None = None
-        self.resolve_begin: float | None = None
-        self.resolve_end: float | None = None
-        self.connect_begin: float | None = None
-        self.connect_end: float | None = None
-        self.tls_begin: float | None = None
-        self.tls_end: float | None = None
-        self.written: float | None = None
 
     def begin_hop(self, now: float) -> None:
         """Forget the hop before, all but the beginning and how long its phases took."""
         head_at = self.response.head_at if self.response else None
         spent = self._times(now, head_at[0] if head_at else None).phases()
         names = {**self.redirected, **spent}
-        self.redirected = MappingProxyType(
+        redirected = MappingProxyType(
             {name: self.redirected.get(name, 0.0) + spent.get(name, 0.0) for name in names}
         )
+        for name in vars(self).keys() - _OF_ALL_HOPS:
+            delattr(self, name)
+        self.redirected = redirected
         self.redirects += 1
-        self._forget()
 
     def _times(self, end: float, first_byte: float | None) -> Times:
         return Times(
@@ -125,8 +109,11 @@ class Seen:
         after = None if before is None else kernel.sample(clock)
         clock_stepped = before is not None and after is not None and kernel.stepped(before, after)
         if before is None or after is None or clock_stepped:
-            chunks = tuple([Chunk(at=at, data=data) for at, _, data in response.reads])
-            return chunks, None if head_at is None else head_at[0], clock_stepped
+            return (
+                tuple([Chunk(at=at, data=data) for at, _, data in response.reads]),
+                None if head_at is None else head_at[0],
+                clock_stepped,
+            )
         convert = kernel.converter(before, after, earliest=self.begin)
         chunks = tuple([Chunk(at=convert(at, stamp), data=d) for at, stamp, d in response.reads])
         return chunks, None if head_at is None else convert(*head_at), False

@@ -23,7 +23,7 @@ class Watcher:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._looked_at = 0.0
         self._epoll = select.epoll()
         self._watched: dict[int, tuple[int, Callable[[], None]]] = {}
@@ -44,7 +44,7 @@ class Watcher:
 
     def close(self) -> None:
         """Watch nothing any more."""
-        self._loop.remove_reader(self._epoll.fileno())
+        self.loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self._watched.clear()
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from exporter.wire import deadline
 from exporter.wire.deadline import Deadline
 
 
@@ -81,6 +82,32 @@ async def test_many_end_each_at_its_own() -> None:
     wanted = [0.01 + 0.002 * number for number in range(50)]
     took = await asyncio.gather(*map(wait, wanted))
     assert all(late >= due - 0.001 for late, due in zip(took, wanted, strict=True))
+
+
+async def test_one_that_is_due_before_the_others_is_not_kept_waiting() -> None:
+    """Whatever was asked for first, and however many were met meanwhile."""
+    with Deadline(60) as far, Deadline(5) as near:
+        for _ in range(20):
+            with Deadline(0.005):
+                await asyncio.sleep(0)
+        with pytest.raises(TimeoutError), Deadline(0.01):
+            await _forever()
+        with pytest.raises(TimeoutError), Deadline(0.01):
+            await _forever()
+    assert not far.expired
+    assert not near.expired
+
+
+async def test_a_long_one_is_late_by_little_and_never_early() -> None:
+    """By a fifteenth of a second: the moment at which it rings is known beforehand."""
+    loop = asyncio.get_running_loop()
+    for seconds in (4.001, 10.0, 33.3, 600.0):
+        rings = deadline._Rings(loop)
+        now = loop.time()
+        rings.bring(Deadline(seconds), seconds)
+        (number,) = rings._due
+        assert now + seconds <= number / deadline._RINGS_A_SECOND <= loop.time() + seconds + 0.068
+        rings._due.clear()
 
 
 def test_it_needs_a_task() -> None:

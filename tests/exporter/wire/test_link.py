@@ -74,6 +74,26 @@ async def test_what_is_read_has_the_kernels_time(watcher: Watcher) -> None:
         link.close()
 
 
+async def test_the_last_answer_closes_the_connection(watcher: Watcher) -> None:
+    """At once, so that the far end's own closing is not read; one that may be kept stays open."""
+    async with served() as (endpoint, came):
+        for last in (True, False):
+            link = await dial(watcher, time.monotonic, [endpoint])
+            read: list[bytes] = []
+
+            def take(data: bytes, *_: object, read: list[bytes] = read) -> bool:
+                read.append(data)
+                return data == b"all"
+
+            link.listen(take, last=last)
+            await until(lambda: bool(came))
+            came.pop().write(b"all")
+            await until(lambda read=read: bool(read))  # type: ignore[misc]
+            assert read == [b"all"]
+            assert link.closed is last
+            link.close()
+
+
 async def test_a_large_request_is_sent_whole(watcher: Watcher) -> None:
     """More than the kernel takes at once, while the far end is slow to read."""
     size = 0
@@ -115,7 +135,7 @@ async def test_the_next_address_is_tried(watcher: Watcher) -> None:
         nobody = Endpoint(family=socket.AF_INET, address=("127.0.0.1", 1))
         link = await dial(watcher, time.monotonic, [nobody, endpoint])
         await until(lambda: bool(came))
-        assert link.is_fresh()
+        assert not link.closed
         link.close()
 
 
