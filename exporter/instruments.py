@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import platform
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from itertools import accumulate
 
 import prometheus_client
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.registry import Collector
 
+from exporter.target import Exchange
 from toolkit.arguments import version
 
 _LATENESS_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
@@ -41,12 +49,8 @@ class Instruments:
             "When the configuration was last loaded.",
             registry=registry,
         )
-        self.lateness = prometheus_client.Histogram(
-            "vigie_exporter_run_lateness_seconds",
-            "How long after its planned time a run started.",
-            buckets=_LATENESS_BUCKETS,
-            registry=registry,
-        )
+        self.lateness = _Lateness()
+        registry.register(self.lateness)
         self.loop_lag = prometheus_client.Histogram(
             "vigie_exporter_loop_lag_seconds",
             "How late the event loop's timers are, which times over TLS may be wrong by.",
@@ -56,6 +60,17 @@ class Instruments:
         self.dropped = prometheus_client.Counter(
             "vigie_exporter_runs_dropped_total",
             "Planned runs left out because the one before had not ended.",
+            registry=registry,
+        )
+        self.merged_reads = prometheus_client.Counter(
+            "vigie_exporter_merged_reads_total",
+            "Reads of a stream that brought several events, which share one time.",
+            registry=registry,
+        )
+        self.clock_steps = prometheus_client.Counter(
+            "vigie_exporter_clock_steps_total",
+            "Streams during which the wall clock jumped, so that their chunks have the times at"
+            " which they were read.",
             registry=registry,
         )
         self.requests = prometheus_client.Counter(
@@ -123,6 +138,15 @@ class Instruments:
         self.series.set(shown)
         self.series_left_out.set(left_out)
 
+    def heard(self, exchange: Exchange | None) -> None:
+        """Count what makes the times of a stream's chunks less exact."""
+        if exchange is None:
+            return
+        if exchange.merged_reads:
+            self.merged_reads.inc(exchange.merged_reads)
+        if exchange.clock_stepped:
+            self.clock_steps.inc()
+
     def discovered(self, name: str, *, targets: int, refused: int) -> None:
         """Note what a place listed."""
         self.discovery_targets.labels(name).set(targets)
@@ -177,6 +201,29 @@ class _BudgetCollector(Collector):
             if value is not None:
                 gauge.add_metric([], value)
             yield gauge
+
+
+class _Lateness(Collector):
+    """A histogram that each run adds to; the client's costs five times as much."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(_LATENESS_BUCKETS) + 1)
+        self._sum = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one run's."""
+        self._counts[bisect_left(_LATENESS_BUCKETS, seconds)] += 1
+        self._sum += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the family."""
+        bounds = (*map(str, _LATENESS_BUCKETS), "+Inf")
+        yield HistogramMetricFamily(
+            "vigie_exporter_run_lateness_seconds",
+            "How long after its planned time a run started.",
+            buckets=list(zip(bounds, accumulate(self._counts), strict=True)),
+            sum_value=self._sum,
+        )
 
 
 class _FleetCollector(Collector):
