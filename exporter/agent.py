@@ -73,8 +73,9 @@ class JuniorAgent:
             due += interval
             # A run that is late starts at once; one that is late by an interval is left out.
             missed = int(max(0.0, around.clock() - due) // interval)
-            around.instruments.dropped.inc(missed)
-            due += interval * missed
+            if missed:
+                around.instruments.dropped.inc(missed)
+                due += interval * missed
             planned = due + interval * _JITTER_RATIO * (around.chance() - 0.5)
 
     async def run_once(self) -> None:
@@ -89,24 +90,30 @@ class JuniorAgent:
             return
         self._skipped_in_a_row = 0
         self._turn += 1
-        run, native = await self._watched(question, watch)
+        if watch is None:
+            run, native = await perform(record.target, question, around.transport), None
+        else:
+            run, native = await self._watched(question, watch)
         cost = cost_tokens(question, run.exchange, run.observation)
         around.ledger.settle(held, cost, around.wall_clock())
         record.judge(question, run.reason)
+        required_under, optional_under = record.under()
         state, why = judge(
             Seen(
                 reason=run.reason,
                 over_limit=run.over_limit,
                 buffered=bool(run.observation.stream_buffered),
-                required_under=record.under(optional=False),
-                optional_under=record.under(optional=True),
+                required_under=required_under,
+                optional_under=optional_under,
                 retry_after=run.observation.retry_after_seconds is not None,
                 native=native,
             )
         )
-        before = record.state(around.clock())
+        now = around.clock()
+        before = record.state(now)
         outcome = self._outcome(run, state, why)
-        record.finish(outcome, now=around.clock(), exchange=run.exchange)
+        record.finish(outcome, now=now, exchange=run.exchange)
+        around.instruments.heard(run.exchange)
         if state is not before:
             log.info("state changed", target=self.name, state=state, before=before)
 
@@ -125,15 +132,15 @@ class JuniorAgent:
         """Set the run's cost aside, or say why no run is made now."""
         around = self._around
         held = around.ledger.hold(question.cost_tokens, around.wall_clock(), self.record.budget)
-        if isinstance(held, Skip) or not await self._must_wait(watch):
+        if isinstance(held, Skip) or watch is None or not await self._must_wait(watch):
             return held
         around.ledger.settle(held, 0, around.wall_clock())
         return Skip.WAITING
 
-    async def _must_wait(self, watch: Watch | None) -> bool:
+    async def _must_wait(self, watch: Watch) -> bool:
         """Say whether too many requests wait; the queue is looked at only where a limit is set."""
         budget = self.record.target.budget
-        if watch is None or budget is None or budget.skip_if_waiting_over is None:
+        if budget is None or budget.skip_if_waiting_over is None:
             return False
         if self._skipped_in_a_row >= MOST_SKIPS:
             # A queue before a server that hangs never shortens: only a run tells the two apart.
@@ -141,13 +148,9 @@ class JuniorAgent:
         waiting = (await watch.look()).waiting
         return (waiting or 0) > budget.skip_if_waiting_over
 
-    async def _watched(
-        self, question: Question, watch: Watch | None
-    ) -> tuple[Run, NativeView | None]:
-        """Make the run, looking at the native metrics meanwhile where there are any."""
+    async def _watched(self, question: Question, watch: Watch) -> tuple[Run, NativeView | None]:
+        """Make the run, looking at the native metrics meanwhile."""
         target, transport = self.record.target, self._around.transport
-        if watch is None:
-            return await perform(target, question, transport), None
         looking = asyncio.create_task(watch.keep_looking(), name=f"native:{self.name}")
         try:
             run = await perform(target, question, transport)

@@ -108,6 +108,8 @@ class Ledger:
 
     def settle(self, hold: Hold, cost: int, now: float) -> None:
         """Count what the run did cost; one that began yesterday was counted in full there."""
+        if not hold.budgets:
+            return
         self.total.turn(now)
         if hold.day == self.total.day and cost != hold.tokens:
             self._count(hold.budgets, cost - hold.tokens, now)

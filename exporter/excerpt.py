@@ -21,6 +21,7 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
     "\ud800-\uf8ff\U000e0000-\U0010ffff]"
 )
+_PLAIN = re.compile("[\t\n -~]*")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 
 
@@ -33,7 +34,7 @@ def clean(text: str, limit: int = EXCERPT_CHARACTERS) -> str:
 
 def mask(text: str, secrets: Collection[str]) -> str:
     """Replace each secret; the longest first, so that none leaves a piece of another."""
-    for secret in sorted(secrets, key=len, reverse=True):
+    for secret in secrets and sorted(secrets, key=len, reverse=True):
         if len(secret) > 2:
             text = text.replace(secret, MASK)
     return text
@@ -45,7 +46,9 @@ def excerpt(text: str, secrets: Collection[str]) -> str:
     Masked before and after cleaning, since what cannot be seen may stand inside a secret, and cut
     last, since a cut one would not be found.
     """
-    if len(text) <= EXCERPT_CHARACTERS and text.isascii() and text.isprintable():
+    if not text:
+        return ""
+    if len(text) <= EXCERPT_CHARACTERS and _PLAIN.fullmatch(text):
         return _cut(mask(text, secrets), EXCERPT_CHARACTERS)  # the usual case; nothing to clean
     head = mask(text[:_READ_CHARACTERS], secrets)
     return _cut(mask(clean(head, _READ_CHARACTERS), secrets), EXCERPT_CHARACTERS)

@@ -7,6 +7,7 @@ import email.utils
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
+from typing import Literal
 from urllib.parse import urlsplit
 
 from exporter.access import Auth, Basic
@@ -31,6 +32,7 @@ def request_of(  # noqa: PLR0913 - each is a field of Request
     follow_redirects: bool = False,
     heard: Callable[[bytes], bool] | None = None,
     spoke: Callable[[], bool] | None = None,
+    ip_version: Literal[4, 6] | None = None,
 ) -> Request:
     """Build a target's request, credentials and limits included.
 
@@ -50,10 +52,18 @@ def request_of(  # noqa: PLR0913 - each is a field of Request
         named=_named(target.url or "", target.allow_targets),
         heard=heard,
         spoke=spoke,
+        ip_version=ip_version,
         keep=target.keep,
         proxy=target.proxy.url if target.proxy else None,
         proxy_authorization=_proxy_authorization(target),
     )
+
+
+def holds_credentials(target: Target, headers: Mapping[str, str | Secret]) -> bool:
+    """Say whether a target's request has what must be read anew each time."""
+    proxied = target.proxy is not None and target.proxy.auth is not None
+    read = any(isinstance(value, Secret) for value in headers.values())
+    return read or proxied or target.auth is not None
 
 
 def _private(headers: Mapping[str, str | Secret]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from exporter.check import Check
 from exporter.target import Exchange, Observation, PromptKind, Target
-from exporter.transport import Transport
+from exporter.transport import Request, Transport
 from toolkit.plugins import Registry
 from toolkit.settings import Settings
 
@@ -52,7 +52,7 @@ class Question:
     `canary` is empty for a kind that asks but one thing; `prompt` labels the timings of a language
     model and is None elsewhere; an `optional` question under its k of n only degrades.
     `cost_tokens` is what one run may cost, `left_out` what of a request the server is known to
-    refuse.
+    refuse, and `request` what is sent, where it is the same each time and holds no credential.
     """
 
     canary: str = ""
@@ -63,6 +63,7 @@ class Question:
     prompt: PromptKind | None = None
     cost_tokens: int = 0
     left_out: frozenset[str] = frozenset()
+    request: Request | None = None
 
 
 @runtime_checkable

@@ -26,6 +26,8 @@ def remaining_ratios(headers: Mapping[str, str]) -> dict[str, float]:
     `headers` have names in small letters. Resources are a closed set: requests and tokens (all,
     input, output), with the window where it is named; others are passed over.
     """
+    if "ratelimit" not in " ".join(headers):
+        return {}  # the usual case
     return dict(_ratios(headers))
 
 

@@ -137,17 +137,14 @@ class TargetRecord:
         if outcome_reason is None or outcome_reason in ANSWER_REASONS:
             self._canaries[question.canary].append(outcome_reason is None)
 
-    def under(self, *, optional: bool) -> bool:
-        """Say whether any canary, required or optional, is under its k of n."""
-        return any(
-            is_under(
-                list(self._canaries[question.canary]),
-                needed=question.required.needed,
-                among=question.required.among,
-            )
-            for question in self.questions
-            if question.optional is optional
-        )
+    def under(self) -> tuple[bool, bool]:
+        """Say whether any required canary is under its k of n, and whether any optional one is."""
+        found = [False, False]
+        for question in self.questions:
+            runs, required = self._canaries[question.canary], question.required
+            if is_under(runs, needed=required.needed, among=required.among):
+                found[question.optional] = True
+        return found[False], found[True]
 
     def hear_native(self, absent: Mapping[str, bool] | None) -> None:
         """Note which names the server's metrics lacked; None says that nobody looked."""
@@ -202,9 +199,10 @@ class TargetRecord:
                 self._histograms[family, outcome.prompt].observe(value, at)
 
     def _count_tokens(self, seen: Observation) -> None:
-        for direction, tokens in (("prompt", seen.prompt_tokens), ("output", seen.output_tokens)):
-            if tokens is not None:
-                self._counts[metrics.TOKENS, direction] += tokens
+        if seen.prompt_tokens is not None:
+            self._counts[metrics.TOKENS, "prompt"] += seen.prompt_tokens
+        if seen.output_tokens is not None:
+            self._counts[metrics.TOKENS, "output"] += seen.output_tokens
 
     def skip(self, reason: Skip, *, now: float) -> None:
         """Record a run that was not made: nothing is known, and nothing failed."""

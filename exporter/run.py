@@ -8,6 +8,7 @@ import structlog
 
 from exporter.check import examine_all
 from exporter.probe import Question, probe_of
+from exporter.swift import swift
 from exporter.target import CheckResult, Exchange, Observation, Reason, Target
 from exporter.transport import Transport
 from exporter.wire.deadline import Deadline
@@ -18,6 +19,7 @@ log = structlog.get_logger(__name__)
 _GRACE_SECONDS = 5.0
 
 
+@swift
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """What one run brought; `exchange` is None when it broke before one was made."""
@@ -38,13 +40,17 @@ class Run:
 async def perform(target: Target, question: Question, transport: Transport) -> Run:
     """Ask once; raises only when cancelled.
 
-    The transport keeps the target's timeout; the longer one here is for a defect of ours.
+    The transport keeps the target's timeout; the longer one here is for a defect of the kind. A
+    request that is the same each time is sent without asking the kind.
     """
     exchange: Exchange | None = None
     probe = probe_of(target)
     try:
-        with Deadline(target.timeout_seconds + _GRACE_SECONDS):
-            exchange = await probe.collect(question, transport)
+        if question.request is not None:
+            exchange = await transport.exchange(question.request)
+        else:
+            with Deadline(target.timeout_seconds + _GRACE_SECONDS):
+                exchange = await probe.collect(question, transport)
         observation = probe.preprocess(question, exchange)
         results = () if observation.reason else examine_all(question.checks, observation)
     except SecretError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Literal
 
 import orjson
@@ -11,10 +10,10 @@ from pydantic import Field
 from exporter.check import CheckField
 from exporter.headers import Headers
 from exporter.hostname import HostName, asked_as
-from exporter.http_terms import refusal, request_of, retry_after_seconds
+from exporter.http_terms import holds_credentials, refusal, request_of, retry_after_seconds
 from exporter.probe import Question, probes
 from exporter.target import Exchange, Observation, Reason, Target, between
-from exporter.transport import Transport
+from exporter.transport import Request, Transport
 
 
 @probes.register("http")
@@ -48,12 +47,15 @@ class Http(Target):
     checks: tuple[CheckField, ...] = Field((), description="what the answer must hold")
 
     def questions(self) -> tuple[Question, ...]:
-        """Return the one question."""
-        return (Question(checks=self.checks),)
+        """Return the one question; its request is made once, where nothing in it is read anew."""
+        is_same = self.url is not None and not holds_credentials(self, self.headers)
+        return (Question(checks=self.checks, request=self._request() if is_same else None),)
 
     async def collect(self, question: Question, transport: Transport) -> Exchange:
         """Send the request."""
-        del question
+        return await transport.exchange(question.request or self._request())
+
+    def _request(self) -> Request:
         request = request_of(
             self,
             method=self.method,
@@ -61,12 +63,9 @@ class Http(Target):
             headers={**self.headers, **self._encodings()},
             body=(self.body or "").encode(),
             follow_redirects=self.follow_redirects,
+            ip_version=self.ip_version,
         )
-        if self.ip_version is not None:
-            request = replace(request, ip_version=self.ip_version)
-        return await transport.exchange(
-            asked_as(request, self.hostname) if self.hostname else request
-        )
+        return asked_as(request, self.hostname) if self.hostname else request
 
     def preprocess(self, question: Question, exchange: Exchange) -> Observation:
         """Read status and body; the body is parsed where it is JSON."""
@@ -90,12 +89,14 @@ class Http(Target):
 
     def _wrongly_carried(self, exchange: Exchange) -> tuple[Reason, str] | None:
         """Say what is wrong with how the answer came, whatever it says."""
-        version = f"HTTP/{exchange.http_version}"
-        if self.valid_http_versions and version not in self.valid_http_versions:
-            return Reason.PROTOCOL, f"answered in {version}"
-        encoding = exchange.headers.get("content-encoding", "").lower()
-        if self.compression and encoding not in {self.compression, f"x-{self.compression}"}:
-            return Reason.PROTOCOL, f"not compressed with {self.compression}"
+        if self.valid_http_versions:
+            version = f"HTTP/{exchange.http_version}"
+            if version not in self.valid_http_versions:
+                return Reason.PROTOCOL, f"answered in {version}"
+        if self.compression:
+            encoding = exchange.headers.get("content-encoding", "").lower()
+            if encoding not in {self.compression, f"x-{self.compression}"}:
+                return Reason.PROTOCOL, f"not compressed with {self.compression}"
         if self.encryption == "required" and not exchange.peer.tls_version:
             return Reason.TLS, "the answer did not come over TLS"
         if self.encryption == "refused" and exchange.peer.tls_version:

@@ -81,6 +81,17 @@ async def test_failure_takes_the_measurements_along() -> None:
     assert samples[metrics.REASONS][0].labels == (("reason", "connect"),)
 
 
+async def test_what_makes_chunk_times_less_exact_is_counted() -> None:
+    """Reads that brought several events, and streams during which the wall clock jumped."""
+    answers = [exchange(), exchange(merged_reads=3), exchange(clock_stepped=True)]
+    world = World(lambda _: answers.pop(0))
+    agent = world.agent(http())
+    for merged, stepped in ((0, 0), (3, 0), (3, 1)):
+        await agent.run_once()
+        assert world.value("vigie_exporter_merged_reads_total") == merged
+        assert world.value("vigie_exporter_clock_steps_total") == stepped
+
+
 async def test_our_own_fault_is_no_duration() -> None:
     """A run of reason internal is counted, but not timed; any other failed run is both."""
     answers = [
