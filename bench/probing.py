@@ -13,6 +13,7 @@ import uvloop
 
 _AT_ONCE = 32
 _ASKERS = 16
+_FIRST_SECONDS = 1.1
 _BODY = b"ok\n"
 
 
@@ -48,11 +49,14 @@ def answer() -> None:
 
 async def _used_each(made: Callable[[], int], work: Awaitable[object]) -> float:
     """Give the CPU microseconds of *work*, a probe each."""
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    used, before = _used(), made()
     await work
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return used / made() * 1e6
+    return (_used() - used) / (made() - before) * 1e6
+
+
+def _used() -> float:
+    told = resource.getrusage(resource.RUSAGE_SELF)
+    return told.ru_utime + told.ru_stime
 
 
 def exchanges(port: int, seconds: float, *, keep: bool) -> None:
@@ -81,36 +85,22 @@ def exchanges(port: int, seconds: float, *, keep: bool) -> None:
 def runs(port: int, seconds: float, *, keep: bool, rate: float | None) -> None:
     """Make whole runs, as many as can be or *rate* a second; prints CPU microseconds apiece.
 
-    With a rate there are as many agents, each at its own interval of a second.
+    With a rate there are as many agents, each at its own interval of a second; their first runs,
+    which connect and learn, are not counted.
     """
     from exporter.agent import JuniorAgent, Surroundings  # noqa: PLC0415 - in its own process
     from exporter.instruments import Instruments  # noqa: PLC0415
     from exporter.probes.http import Http  # noqa: PLC0415
     from exporter.record import TargetRecord  # noqa: PLC0415
-    from exporter.target import Exchange  # noqa: PLC0415
-    from exporter.transport import HttpTransport, Request, open_transport  # noqa: PLC0415
+    from exporter.transport import open_transport  # noqa: PLC0415
     from toolkit import logging  # noqa: PLC0415
-
-    class Counting:
-        """Counts what was answered."""
-
-        def __init__(self, transport: HttpTransport) -> None:
-            self._transport = transport
-            self.made = 0
-
-        async def exchange(self, request: Request) -> Exchange:
-            """Make the exchange."""
-            exchange = await self._transport.exchange(request)
-            self.made += exchange.complete
-            return exchange
 
     logging.configure(level="error", format="logfmt")
     url = f"http://127.0.0.1:{port}/"
 
     async def run() -> float:
         async with open_transport() as transport:
-            counting = Counting(transport)
-            around = Surroundings(transport=counting, instruments=Instruments())
+            around = Surroundings(transport=transport, instruments=Instruments())
             until = time.monotonic() + seconds
             agents = [
                 JuniorAgent(TargetRecord(Http(**fields, name=f"t{n}"), now=0.0), around)
@@ -121,15 +111,21 @@ def runs(port: int, seconds: float, *, keep: bool, rate: float | None) -> None:
                 while time.monotonic() < until:
                     await agent.run_once()
 
-            async def paced() -> None:
+            def made() -> int:
+                return sum(agent.record.version for agent in agents)  # one more with each run
+
+            async def paced() -> float:
                 working = [asyncio.create_task(agent.work()) for agent in agents]
-                await asyncio.sleep(seconds)
+                await asyncio.sleep(_FIRST_SECONDS)
+                used = await _used_each(made, asyncio.sleep(seconds))
                 for task in working:
                     task.cancel()
                 await asyncio.wait(working)
+                return used
 
-            work = paced() if rate is not None else asyncio.gather(*map(one, agents))
-            used = await _used_each(lambda: counting.made, work)
+            saturated = asyncio.gather(*map(one, agents)) if rate is None else None
+            used = await (paced() if saturated is None else _used_each(made, saturated))
+            assert all(not agent.record.failures for agent in agents)
             assert all(agent.record.last and agent.record.last.success for agent in agents)
             return used
 
