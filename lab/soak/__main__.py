@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import aiohttp
 from rich.console import Console
 from rich.table import Table
 
@@ -92,8 +93,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run(endpoints.serve(*asked.serve))
     try:
         return asyncio.run(_soak(asked, console))
-    except StackError as error:
+    except (StackError, aiohttp.ClientError) as error:
         print(error, file=sys.stderr)
+        return 1
+    except TimeoutError:
+        print("exporter: its metrics did not come in time; see its log", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
