@@ -13,6 +13,7 @@ LEFT, WIDTH, RIGHT = 96.0, 520.0, 104.0
 
 ROW = 22.0
 PLOT_HEIGHT = 120.0
+_LEAST_SECONDS = 1e-6
 _MOST_TICKS = 6
 _STEPS = (1, 2, 5, 10)
 
@@ -64,7 +65,7 @@ class Picture:
 
 def picture(way: Way) -> Picture:
     """Place all marks of an exchange; a length in the picture is proportional to its seconds."""
-    total = max(way.times.end, *(at for _, at in way.points), 0.0) or 1e-6
+    total = max(way.times.end, *(at for _, at in way.points), _LEAST_SECONDS)
     bars = tuple(
         Bar(span=span, x=_x(span.begin, total), y=ROW * row, width=_width(span.seconds, total))
         for row, span in enumerate(spans(way))
