@@ -93,7 +93,7 @@ def test_nothing_is_drawn_of_nothing() -> None:
     assert (drawn.bars, drawn.dots, drawn.wait) == ((), (), None)
 
 
-@example([5e-324] * 9, complete=True)
+@example([5e-324] * 9, True)
 @given(st.lists(st.floats(0, 1e5), min_size=9, max_size=9), st.booleans())
 def test_all_marks_are_inside(moments: list[float], complete: bool) -> None:  # noqa: FBT001
     """Whatever the times are, no bar leaves its column, and the axis has two to eight marks."""
