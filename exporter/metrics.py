@@ -238,11 +238,13 @@ FAMILIES: tuple[Family, ...] = tuple(
 )
 """In the order of their definition, which is the order of the exposition."""
 
+Labels = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
     """One line of a family: the name's suffix, the labels after `target`, the value."""
 
     value: float
-    labels: tuple[tuple[str, str], ...] = ()
+    labels: Labels = ()
     suffix: str = ""

@@ -93,7 +93,7 @@ def _address(target: Target) -> str:
 
 def _canaries(record: TargetRecord, now: float) -> Mapping[str, float]:
     """Return the share of right answers among each canary's last runs."""
-    samples = record.plain(now).get(metrics.PASS_RATIO, ())
+    samples = record.samples(now).get(metrics.PASS_RATIO, ())
     return {dict(sample.labels)["canary"]: sample.value for sample in samples}
 
 

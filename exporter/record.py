@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,10 +14,11 @@ from exporter.dialect import Learnt
 from exporter.excerpt import clean
 from exporter.histogram import Histogram
 from exporter.history import History, PastRun
-from exporter.metrics import Family, Sample
+from exporter.metrics import Family, Labels, Sample
 from exporter.pace import next_interval_seconds
 from exporter.probe import Question, probe_of, probes
 from exporter.target import Exchange, Observation, Outcome, Reason, Skip, State, Target
+from exporter.template import Key, key_of, pairs
 from exporter.verdict import ANSWER_REASONS, is_under
 
 _STALE_INTERVALS = 3
@@ -25,8 +26,12 @@ _CONFIRMATIONS = 3
 _MODEL_CHARACTERS = 100
 _PROMPT_FAMILIES = (metrics.FIRST_TOKEN, metrics.FIRST_ANSWER, metrics.PER_TOKEN)
 
+_OTHERS = tuple(
+    key_of(family)
+    for family in (metrics.LAST_RUN, metrics.BUDGET_LEFT, metrics.BUDGET_SPENT, metrics.CHUNK_GAP)
+)
+
 Samples = Mapping[Family, tuple[Sample, ...]]
-Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -78,13 +83,15 @@ class TargetRecord:
         self._state = State.UNKNOWN
         self._finished_at = now
         self._counts: Counter[tuple[Family, str]] = Counter()
-        self._histograms: dict[tuple[Family, str], Histogram] = {}
+        self.histograms: dict[tuple[Family, str], Histogram] = {}
+        """By family and the value of its label, where it has one."""
         self._canaries: dict[str, deque[bool]] = {}
         self._model = _Model()
         self._certificate_expiry: float | None = None
         self._retirement: float | None = None
         self._learnt = Learnt()
         self._native_absent: Mapping[str, bool] = {}
+        self._counted: tuple[Key, ...] = ()
         self._start_from_zero()
 
     def adopt(self, target: Target, *, now: float) -> None:
@@ -104,10 +111,10 @@ class TargetRecord:
     @property
     def _costs(self) -> bool:
         """Whether runs are counted against a budget."""
-        own = self.budget.tokens_per_day is not None
-        return own or any(question.cost_tokens for question in self.questions)
+        return self._takes_tokens or self.budget.tokens_per_day is not None
 
     def _start_from_zero(self) -> None:
+        self._takes_tokens = any(question.cost_tokens for question in self.questions)
         for family in (metrics.RUNS, metrics.FAILURES):
             self._counts[family, ""] += 0
         if self._costs:
@@ -116,10 +123,10 @@ class TargetRecord:
         for check in sorted({checks.kind_of(c) for q in self.questions for c in q.checks}):
             self._counts[metrics.CHECKS, check] += 0
             self._counts[metrics.CHECK_FAILURES, check] += 0
-        self._histograms.setdefault((metrics.DURATION, ""), Histogram(metrics.DURATION.buckets))
+        self.histograms.setdefault((metrics.DURATION, ""), Histogram(metrics.DURATION.buckets))
         for prompt in sorted({q.prompt for q in self.questions if q.prompt is not None}):
             for family in _PROMPT_FAMILIES:
-                self._histograms.setdefault((family, prompt), Histogram(family.buckets))
+                self.histograms.setdefault((family, prompt), Histogram(family.buckets))
             for direction in ("prompt", "output"):
                 self._counts[metrics.TOKENS, direction] += 0
         for question in self.questions:
@@ -185,7 +192,7 @@ class TargetRecord:
     def _observe(self, outcome: Outcome) -> None:
         seen, at = outcome.observation, outcome.finished_timestamp_seconds
         if outcome.reason is not Reason.INTERNAL:  # our own fault says nothing of the target
-            self._histograms[metrics.DURATION, ""].observe(seen.duration_seconds, at)
+            self.histograms[metrics.DURATION, ""].observe(seen.duration_seconds, at)
         self._count_tokens(seen)
         if outcome.prompt is None:
             return
@@ -196,7 +203,7 @@ class TargetRecord:
         )
         for family, value in zip(_PROMPT_FAMILIES, values, strict=True):
             if value is not None:
-                self._histograms[family, outcome.prompt].observe(value, at)
+                self.histograms[family, outcome.prompt].observe(value, at)
 
     def _count_tokens(self, seen: Observation) -> None:
         if seen.prompt_tokens is not None:
@@ -224,29 +231,70 @@ class TargetRecord:
 
     def samples(self, now: float) -> Samples:
         """Return every family's samples, the families of a last run only while it holds."""
-        found = {family: list(samples) for family, samples in self.plain(now).items()}
-        for family, labels, histogram in self.histograms():
-            found.setdefault(family, []).extend(histogram.samples(labels))
+        found: dict[Family, list[Sample]] = {}
+        keys, values = self.figures(now)
+        moved = [(*key, value) for key, value in zip(keys, values, strict=True)]
+        for family, labels, value in (*self.facts(now), *moved):
+            found.setdefault(family, []).append(Sample(value=value, labels=labels))
+        for (family, label), histogram in self.histograms.items():
+            found.setdefault(family, []).extend(histogram.samples(pairs(family, label)))
         return {family: tuple(samples) for family, samples in found.items()}
 
-    def histograms(self) -> Iterator[tuple[Family, Labels, Histogram]]:
-        """Yield the histograms with their labels."""
-        for (family, label), histogram in self._histograms.items():
-            yield family, tuple((name, label) for name in family.labels), histogram
+    def figures(self, now: float) -> tuple[tuple[Key, ...], Sequence[float]]:
+        """Return the series that most runs move, but for the histograms, and their values."""
+        last, budget = self.current(now), self.budget
+        if len(self._counted) != len(self._counts):  # none ever goes
+            self._counted = tuple(key_of(*counted) for counted in self._counts)
+        keys = [*self._counted]
+        values: list[float] = [*self._counts.values()]
+        others = (
+            self.last_run_timestamp_seconds,
+            budget.remaining,
+            budget.spent_tokens if self._costs else None,
+            last.observation.chunk_gap_max_seconds if last else None,
+        )
+        for key, value in zip(_OTHERS, others, strict=True):
+            if value is not None:
+                keys.append(key)
+                values.append(value)
+        if last is not None:
+            keys += [key_of(metrics.PHASE, phase) for phase in last.phases]
+            values += last.phases.values()
+            keys += [key_of(metrics.RATELIMIT, each) for each in last.ratelimit_remaining]
+            values += last.ratelimit_remaining.values()
+        return tuple(keys), values
 
-    def plain(self, now: float) -> Samples:
-        """Return the samples of `samples` that are of no histogram."""
-        found: dict[Family, list[Sample]] = {}
+    def settled(self, now: float) -> tuple[object, ...]:
+        """Return what the facts are made of: as long as it is equal, so are they."""
+        last, model = self.current(now), self._model
+        return (
+            self.target,
+            self.state(now),
+            self.interval_seconds,
+            self._certificate_expiry,
+            model.current,
+            model.changes,
+            self._retirement,
+            self._learnt.left_out,
+            self._native_absent,
+            self.budget.tokens_per_day,
+            last and (last.success, last.observation.stream_buffered, self._pass_ratios()),
+        )
+
+    def _pass_ratios(self) -> Sequence[tuple[str, float]]:
+        return [(name, sum(runs) / len(runs)) for name, runs in self._canaries.items() if runs]
+
+    def facts(self, now: float) -> Sequence[tuple[Family, Labels, float]]:
+        """Return the series that a run seldom moves."""
+        found: list[tuple[Family, Labels, float]] = []
 
         def add(family: Family, value: float | None, *labels: tuple[str, str]) -> None:
             if value is not None:
-                found.setdefault(family, []).append(Sample(value=value, labels=labels))
+                found.append((family, labels, float(value)))
 
         self._add_facts(add, now)
         self._add_last(add, now)
-        for (family, label), count in self._counts.items():
-            add(family, count, *((name, label) for name in family.labels))
-        return {family: tuple(samples) for family, samples in found.items()}
+        return found
 
     def _add_facts(self, add: _Add, now: float) -> None:
         target = self.target
@@ -254,7 +302,6 @@ class TargetRecord:
         own = {f"label_{name}": value for name, value in target.labels.items()}
         add(metrics.INFO, 1, *{**about, **own}.items())
         add(metrics.INTERVAL, self.interval_seconds)
-        add(metrics.LAST_RUN, self.last_run_timestamp_seconds)
         add(metrics.CERTIFICATE, self._certificate_expiry)
         state = self.state(now)
         for each in State:
@@ -271,24 +318,16 @@ class TargetRecord:
         for metric, absent in self._native_absent.items():
             add(metrics.NATIVE_MISSING, absent, ("metric", metric))
         add(metrics.BUDGET, self.budget.tokens_per_day)
-        add(metrics.BUDGET_LEFT, self.budget.remaining)
-        if self._costs:
-            add(metrics.BUDGET_SPENT, self.budget.spent_tokens)
 
     def _add_last(self, add: _Add, now: float) -> None:
         last = self.current(now)
         if last is None:
             return
         add(metrics.SUCCESS, last.success)
-        for phase, duration in last.phases.items():
-            add(metrics.PHASE, duration, ("phase", phase))
-        add(metrics.CHUNK_GAP, last.observation.chunk_gap_max_seconds)
         add(metrics.BUFFERED, last.observation.stream_buffered)
-        for resource, ratio in last.ratelimit_remaining.items():
-            add(metrics.RATELIMIT, ratio, ("resource", resource))
-        for canary, runs in self._canaries.items():
-            if canary and runs:
-                add(metrics.PASS_RATIO, sum(runs) / len(runs), ("canary", canary))
+        for canary, ratio in self._pass_ratios():
+            if canary:
+                add(metrics.PASS_RATIO, ratio, ("canary", canary))
 
     def measurements(self, now: float) -> Mapping[str, float]:
         """Return the last run's figures by name, none when it holds no longer."""
@@ -297,7 +336,7 @@ class TargetRecord:
 
 
 class _Add(Protocol):
-    """Adds one sample to those found."""
+    """Adds one series to those found."""
 
     def __call__(self, family: Family, value: float | None, *labels: tuple[str, str]) -> None: ...
 

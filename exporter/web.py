@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
 from aiohttp import web
-from isal import igzip
 
 from exporter import debug, exposition, on_demand
 from exporter.agent import Surroundings
 from exporter.budget import cost_tokens
 from exporter.fleet import Fleet
+from exporter.gzipped import gzipped
 from exporter.history import PastRun
+from exporter.negotiation import wants_gzip, wants_openmetrics
 from exporter.page import People
 from exporter.probe import probes
 from exporter.record import TargetRecord
+from exporter.sheet import Shown
 from exporter.target import Skip
 from toolkit.web import WebConfig, application, without_deadline
 
-_WORTH_GZIP_BYTES = 4096
-_GZIP_LEVEL = 1
 _MOST_PROBES = 50
 _SD_REFRESH = "X-Prometheus-Refresh-Interval-Seconds"
 
@@ -38,25 +38,25 @@ class Pages:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Answer /metrics: the fleet's families, then the exporter's own."""
-        openmetrics = exposition.wants_openmetrics(request.headers.get("Accept", ""))
-        fleet = await self._exposition.render_between(
+        openmetrics = wants_openmetrics(request.headers.get("Accept", ""))
+        shown = await self._exposition.render_between(
             self._fleet.records,
             now=self._around.clock(),
             openmetrics=openmetrics,
             most_series=self._fleet.max_series,
         )
-        self._around.instruments.count_series(
-            shown=self._exposition.series, left_out=self._exposition.left_out
-        )
-        body = b"".join([*fleet, self._around.instruments.render(openmetrics=openmetrics)])
+        instruments = self._around.instruments
+        instruments.count_series(shown=shown.series, left_out=shown.left_out)
+        own = instruments.render(openmetrics=openmetrics)
         headers = {
             "Content-Type": exposition.OPENMETRICS if openmetrics else exposition.TEXT,
             "Vary": "Accept, Accept-Encoding",
         }
-        if "gzip" in request.headers.get("Accept-Encoding", "") and len(body) > _WORTH_GZIP_BYTES:
+        if wants_gzip(request.headers.get("Accept-Encoding", "")):
             headers["Content-Encoding"] = "gzip"
-            body = await asyncio.to_thread(_gzip, body)
-        return web.Response(body=body, headers=headers)
+            body = await asyncio.to_thread(lambda: gzipped(shown.packed(), own))
+            return web.Response(body=body, headers=headers)
+        return web.Response(body=_by_blocks(shown, own), headers=headers)
 
     async def probe(self, request: web.Request) -> web.Response:
         """Answer /probe: one run at once; 400 for what the configuration does not allow."""
@@ -172,6 +172,9 @@ def _json(data: Any, headers: Mapping[str, str] | None = None) -> web.Response:
     )
 
 
-def _gzip(body: bytes) -> bytes:
-    """Compress at the level that is least work for a scrape: metrics are repetitive enough."""
-    return igzip.compress(body, compresslevel=_GZIP_LEVEL)
+async def _by_blocks(shown: Shown, own: bytes) -> AsyncIterator[bytes]:
+    """Yield a scrape in parts, each made when the one before it is on its way."""
+    blocks = iter(shown.blocks())
+    while block := await asyncio.to_thread(next, blocks, b""):
+        yield block
+    yield own

@@ -14,13 +14,14 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.exposition import Exposition, wants_openmetrics
+from exporter.exposition import Exposition
 from exporter.histogram import Histogram
 from exporter.instruments import Instruments
 from exporter.metrics import DURATION, FAMILIES, FIRST_TOKEN
 from exporter.probes.http import Http
 from exporter.probes.openai_chat import OpenAIChat
 from exporter.record import TargetRecord
+from exporter.sheet import Shown
 from exporter.target import CheckResult, Observation, Outcome, PromptKind, Reason, Skip, State
 
 SEEN = Observation(
@@ -70,9 +71,14 @@ def whole_record(name: str = "chat") -> TargetRecord:
     return record
 
 
+def text_of(shown: Shown) -> bytes:
+    """Put the blocks together."""
+    return b"".join(shown.blocks())
+
+
 def rendered(records: list[TargetRecord], *, openmetrics: bool) -> str:
     """Render records and the exporter's own metrics."""
-    fleet = Exposition().render(records, now=2.0, openmetrics=openmetrics)
+    fleet = text_of(Exposition().render(records, now=2.0, openmetrics=openmetrics))
     return (fleet + Instruments().render(openmetrics=openmetrics)).decode()
 
 
@@ -135,20 +141,52 @@ def test_histogram_bound_is_inclusive() -> None:
     assert list(values.values()) == [1, 2, 3, pytest.approx(8.1), 3]
 
 
-def test_unchanged_target_is_not_rendered_again() -> None:
-    """The bytes are kept per target; a change of one renders its changed families only."""
+def test_unchanged_fleet_is_not_rendered_again() -> None:
+    """Nothing changed: the same thing is shown; a change of one target shows another."""
     exposition = Exposition()
     records = [whole_record("a"), whole_record("b")]
     before = exposition.render(records, now=2.0, openmetrics=False)
-    kept = {name: each.shown.lines for name, each in exposition._kept[False].items()}
-    assert exposition.render(records, now=2.0, openmetrics=False) == before
-    now = exposition._kept[False]
-    assert now["a"].shown.lines is kept["a"]
+    assert exposition.render(records, now=2.0, openmetrics=False) is before
     records[0].skip(Skip.WAITING, now=2.0)
-    exposition.render(records, now=2.0, openmetrics=False)
-    assert now["a"].shown.lines is not kept["a"]
-    assert now["b"].shown.lines is kept["b"]
-    assert now["a"].shown.lines[DURATION] is kept["a"][DURATION]
+    after = exposition.render(records, now=2.0, openmetrics=False)
+    moved = set(text_of(after).splitlines()) - set(text_of(before).splitlines())
+    assert b'vigie_probe_skipped_total{target="a",reason="waiting"} 1' in moved
+    assert all(b'target="a"' in line for line in moved)
+
+
+def test_what_was_shown_stays_as_it_was() -> None:
+    """A scrape under way is not mixed with what came after it."""
+    exposition = Exposition()
+    records = [whole_record("a"), whole_record("b")]
+    before = exposition.render(records, now=2.0, openmetrics=True)
+    text = text_of(before)
+    records[1].skip(Skip.WAITING, now=2.0)
+    exposition.render(records[1:], now=2.0, openmetrics=True)
+    assert text_of(before) == text
+    assert text_of(before) == text  # the second time on, from what is kept
+
+
+def test_kept_rendering_is_as_a_new_one() -> None:
+    """Whatever targets do, come or go, what was kept never differs from a rendering afresh."""
+    exposition = Exposition()
+    records = [whole_record(name) for name in "abc"]
+    for turn in range(30):
+        record = records[turn % len(records)]
+        if turn % 5 == 0:
+            records = [*records[1:], whole_record(f"n{turn}")]
+        elif turn % 5 == 1:
+            failed = replace(OUTCOME, reason=Reason.CONNECT, state=State.DOWN, phases={})
+            record.finish(failed, now=2.0 + turn)
+        elif turn % 5 == 2:
+            record.finish(replace(OUTCOME, finished_timestamp_seconds=1.7e9 + turn), now=2.0 + turn)
+        elif turn % 5 == 3:
+            records = records[::-1]
+        for openmetrics in (False, True):
+            now = 2.0 + 10 * turn
+            kept = exposition.render(records, now=now, openmetrics=openmetrics)
+            anew = Exposition().render(records, now=now, openmetrics=openmetrics)
+            assert text_of(kept) == text_of(anew)
+            assert kept.series == anew.series
 
 
 def test_exemplars_name_the_run_in_openmetrics_alone() -> None:
@@ -177,16 +215,17 @@ def test_series_past_the_cap_are_left_out_by_whole_targets() -> None:
     exposition = Exposition()
     records = [whole_record(name) for name in "abc"]
     whole = exposition.render(records, now=2.0, openmetrics=True)
-    each = exposition.series // 3
-    assert (exposition.series, exposition.left_out) == (3 * each, 0)
-    assert sum(not line.startswith(b"#") for line in whole.splitlines()) == 3 * each
+    each = whole.series // 3
+    assert (whole.series, whole.left_out) == (3 * each, 0)
+    assert sum(not line.startswith(b"#") for line in text_of(whole).splitlines()) == 3 * each
     most = 3 * each - 1
     capped = exposition.render(records, now=2.0, openmetrics=True, most_series=most)
-    assert (exposition.series, exposition.left_out) == (2 * each, each)
-    assert b'target="b"' in capped
-    assert b'target="c"' not in capped
-    exposition.render(records, now=2.0, openmetrics=True, most_series=1)
-    assert (exposition.series, exposition.left_out) == (0, 3 * each)
+    assert (capped.series, capped.left_out) == (2 * each, each)
+    assert b'target="b"' in text_of(capped)
+    assert b'target="c"' not in text_of(capped)
+    none = exposition.render(records, now=2.0, openmetrics=True, most_series=1)
+    assert (none.series, none.left_out) == (0, 3 * each)
+    assert text_of(none) == b""
 
 
 async def test_what_is_due_is_done_while_a_large_fleet_is_rendered() -> None:
@@ -201,9 +240,10 @@ async def test_what_is_due_is_done_while_a_large_fleet_is_rendered() -> None:
             await asyncio.sleep(0)
 
     turning = asyncio.create_task(turn())
-    parts = await Exposition().render_between(records, now=2.0, openmetrics=True)
+    shown = await Exposition().render_between(records, now=2.0, openmetrics=True)
     turning.cancel()
-    assert b"".join(parts) == Exposition().render(records, now=2.0, openmetrics=True)
+    whole = Exposition().render(records, now=2.0, openmetrics=True)
+    assert text_of(shown) == text_of(whole)
     assert turns > 3
 
 
@@ -211,7 +251,7 @@ def test_target_that_is_gone_leaves_nothing() -> None:
     """After a reload without a target, none of its series is shown."""
     exposition = Exposition()
     exposition.render([whole_record("a"), whole_record("b")], now=2.0, openmetrics=False)
-    assert b'"a"' not in exposition.render([whole_record("b")], now=2.0, openmetrics=False)
+    assert b'"a"' not in text_of(exposition.render([whole_record("b")], now=2.0, openmetrics=False))
 
 
 def test_staleness_is_rendered_without_a_new_run() -> None:
@@ -219,37 +259,13 @@ def test_staleness_is_rendered_without_a_new_run() -> None:
     exposition = Exposition()
     records = [TargetRecord(Http(name="a", url="http://h", interval=10), now=0.0)]
     records[0].finish(OUTCOME_HTTP, now=0.0)
-    assert b"vigie_probe_success" in exposition.render(records, now=1.0, openmetrics=False)
-    assert b"vigie_probe_success" not in exposition.render(records, now=31.0, openmetrics=False)
+    fresh = exposition.render(records, now=1.0, openmetrics=False)
+    assert b"vigie_probe_success" in text_of(fresh)
+    stale = exposition.render(records, now=31.0, openmetrics=False)
+    assert b"vigie_probe_success" not in text_of(stale)
 
 
 OUTCOME_HTTP = replace(OUTCOME, canary="", prompt=None, checks=())
-
-
-@pytest.mark.parametrize(
-    ("accept", "openmetrics"),
-    [
-        ("", False),
-        ("*/*", False),
-        ("text/html, */*;q=0.8", False),
-        ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5", True),
-        (
-            (
-                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
-                "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,"
-                "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-            ),
-            True,
-        ),
-        ("text/plain;version=0.0.4;q=0.5,application/openmetrics-text;q=0.1", False),
-        ("application/openmetrics-text;version=0.0.1", False),
-        ("application/openmetrics-text;q=x", False),
-        (";;;,,,q=1", False),
-    ],
-)
-def test_format_is_negotiated(accept: str, openmetrics: bool) -> None:  # noqa: FBT001 - a column
-    """OpenMetrics 1.0 is given when it is asked for at least as much as text."""
-    assert wants_openmetrics(accept) is openmetrics
 
 
 def test_promtool_finds_nothing(programs: Mapping[str, Path]) -> None:

@@ -7,6 +7,7 @@ an error, the header that a key is wanted in.
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -111,10 +112,22 @@ async def _served(
 
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", answer)
-    server = TestServer(app, host="127.0.0.1", port=port)
+    server = TestServer(app, host="127.0.0.1", port=port, socket_factory=_bound)
     await server.start_server()
     stack.push_async_callback(server.close)
     return server
+
+
+def _bound(host: str, port: int, family: socket.AddressFamily) -> socket.socket:
+    """Bind a socket; unlike aiohttp's own factory, close it where the port is another's."""
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def _unlocked(standin: Standin, request: web.Request) -> bool:
