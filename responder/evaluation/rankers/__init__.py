@@ -1,0 +1,1 @@
+"""The published rankers, as their authors wrote them, in an environment of their own."""

@@ -1,0 +1,1 @@
+"""Which component is to blame, from numbers alone: pure functions on a table of series."""
