@@ -33,7 +33,7 @@ demo: $(VENV)/.installed ## a real failure, explained (FAULT=hang, ONCE=1, ANALY
 	@$(RUN) -m lab.demo --fault $(FAULT) $(if $(ONCE),--once) $(if $(ANALYST),--analyst $(ANALYST)) $(if $(PERSONA),--persona $(PERSONA))
 
 .PHONY: demo-all
-demo-all: $(VENV)/.installed ## every lab fault, a table
+demo-all: $(VENV)/.installed ## every lab fault and compound, a table
 	@$(RUN) -m lab.demo --all $(if $(ANALYST),--analyst $(ANALYST)) $(if $(PERSONA),--persona $(PERSONA))
 
 .PHONY: stack

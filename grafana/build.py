@@ -10,11 +10,13 @@ from pathlib import Path
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from grafana.exporter import exporter
 from grafana.overview import overview
 from grafana.responder import responder
 
 FOLDER = Path(__file__).parent / "dashboards"
 DASHBOARDS: Mapping[str, Callable[[], dashboard.Dashboard]] = {
+    "vigie-exporter": exporter,
     "vigie-overview": overview,
     "vigie-responder": responder,
 }

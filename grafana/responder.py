@@ -27,7 +27,7 @@ def responder() -> dashboard.Dashboard:
 
 
 def _panels() -> tuple[Panel, ...]:
-    return (*_numbers(), *_intake(), *_compared(), *_work(), *_out(), *_ground())
+    return (*_numbers(), *_intake(), *_compared(), *_work(), *_out(), *_spend(), *_ground())
 
 
 def _about(title: str, description: str, unit: str = "short", *, wide: bool = True) -> About:
@@ -124,6 +124,10 @@ def _intake() -> tuple[Panel, ...]:
 def _compared() -> tuple[Panel, ...]:
     gaps = f"increase(vigie_responder_comparison_gaps_total{_JOB}[$__rate_interval])"
     failed = f"increase(vigie_responder_comparison_failures_total{_JOB}[$__rate_interval])"
+    held = f"sum by (look, grade) (vigie_responder_patrol_concerns{_JOB})"
+    unseen = f"sum(vigie_responder_patrol_unseen_looks{_JOB})"
+    posts = f"increase(vigie_responder_patrol_posts_total{_JOB}[$__rate_interval])"
+    rounds = f"increase(vigie_responder_patrol_rounds_total{_JOB}[$__rate_interval])"
     doubts = f"increase(vigie_responder_comparison_doubts_total{_JOB}[$__rate_interval])"
     return (
         panels.chart(
@@ -135,6 +139,25 @@ def _compared() -> tuple[Panel, ...]:
                 panels.line(f"sum({failed})", "failed"),
                 panels.line(f"sum({doubts})", "in doubt"),
             ),
+            stacked_bars=True,
+        ),
+        panels.chart(
+            _about("Held by rounds", "What the rounds found and holds; the page /patrol lists it."),
+            (
+                panels.line(held, "{{look}} {{grade}}"),
+                panels.line(unseen, "looks that saw nothing"),
+            ),
+        ),
+        panels.chart(
+            _about("Rounds", "Rounds made, those that saw nothing at all, and those that failed."),
+            (panels.line(f"sum by (outcome) ({rounds})", "{{outcome}}"),),
+            stacked_bars=True,
+        ),
+        panels.chart(
+            _about(
+                "Findings told", "Findings posted to Alertmanager; the log says what was refused."
+            ),
+            (panels.line(f"sum by (outcome) ({posts})", "{{outcome}}"),),
             stacked_bars=True,
         ),
     )
@@ -179,6 +202,9 @@ def _out() -> tuple[Panel, ...]:
     tried = f"increase(vigie_responder_outbox_attempts_total{_JOB}[$__rate_interval])"
     expired = f"increase(vigie_responder_outbox_expired_total{_JOB}[$__rate_interval])"
     calls = f"increase(vigie_responder_model_calls_total{_JOB}[$__rate_interval])"
+    listed = f"min by (model) (vigie_responder_model_listed{_JOB})"
+    retired = f"min by (model) (vigie_responder_model_retirement_timestamp_seconds{_JOB})"
+    looks = f"increase(vigie_responder_tool_calls_total{_JOB}[$__rate_interval])"
     tokens = f"increase(vigie_responder_model_tokens_total{_JOB}[$__rate_interval])"
     return (
         panels.chart(
@@ -199,8 +225,52 @@ def _out() -> tuple[Panel, ...]:
             stacked_bars=True,
         ),
         panels.chart(
+            _about("Tool calls", "What the model looked at, by outcome; refused: not on offer."),
+            (panels.line(f"sum by (tool, outcome) ({looks})", "{{tool}} {{outcome}}"),),
+            stacked_bars=True,
+        ),
+        panels.chart(
+            _about("Model on its server", "Whether the account lists it, and until when.", "s"),
+            (
+                panels.line(f"{retired} - time()", "{{model}} retires in"),
+                panels.line(listed, "{{model}} listed"),
+            ),
+        ),
+        panels.chart(
             _about("Tokens", "Tokens sent to the model and received."),
             (panels.line(f"sum by (model, direction) ({tokens})", "{{model}} {{direction}}"),),
+            stacked_bars=True,
+        ),
+    )
+
+
+def _spend() -> tuple[Panel, ...]:
+    def of(family: str) -> str:
+        # Replicas share the account: each shows the whole of it.
+        return f"max by (window, model) (vigie_responder_{family}{_JOB})"
+
+    lines = (
+        panels.line(of("model_spent_tokens"), "{{window}} {{model}}"),
+        panels.line(of("model_ceiling_tokens"), "ceiling {{window}} {{model}}"),
+    )
+    prices = (
+        panels.line(of("model_spent_price"), "{{window}} {{model}}"),
+        panels.line(of("model_ceiling_price"), "ceiling {{window}} {{model}}"),
+    )
+    refused = f"increase(vigie_responder_model_ceilings_reached_total{_JOB}[$__rate_interval])"
+    return (
+        panels.chart(
+            _about("Tokens and their ceilings", "Spent since the day or month began (UTC)."), lines
+        ),
+        panels.chart(
+            _about(
+                "Price and its ceilings", "As far as prices are known; the page /spend has all."
+            ),
+            prices,
+        ),
+        panels.chart(
+            _about("Calls not made", "Calls that a ceiling was in the way of; code alone wrote."),
+            (panels.line(f"sum by (window) ({refused})", "{{window}}"),),
             stacked_bars=True,
         ),
     )

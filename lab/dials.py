@@ -13,6 +13,8 @@ class Dials(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    metrics_gone: bool = False
+
 
 D = TypeVar("D", bound=Dials)
 

@@ -112,4 +112,8 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "dependency_slow": Turn(component="features", dials={"delay_seconds": 0.6}),
     "certificate": Turn(component="gateway", dials={"certificate_days": 2.0}),
+    # Parts of compounds: alone they raise no alert, or are another fault's like.
+    "features_overdue": Turn(component="features", dials={"delay_seconds": 5.0}),
+    "slower_tokens": Turn(component="chat", dials={"slowdown_ratio": 2.0}),
+    "metrics_gone": Turn(component="chat", dials={"metrics_gone": True}),
 }

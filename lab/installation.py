@@ -105,6 +105,11 @@ class Installation:
         """Stop everything, the lab last."""
         await self._exit.aclose()
 
+    def source_kinds(self) -> tuple[str, ...]:
+        """Return the kinds of the sources that the responder was configured with."""
+        text = (self.folder / "responder.yml").read_text(encoding="utf-8")
+        return tuple(source["kind"] for source in yaml.safe_load(text)["sources"])
+
     def check(self) -> None:
         """Raise StackError, with the log's tail, when a program has ended by itself."""
         self.exporter.check()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from typing import Any
 
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from pydantic import ValidationError
 
 from lab import addresses
 from lab.component import Component, Site
+from lab.dials import DialBox
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +29,7 @@ async def serve(component: Component, site: Site) -> None:
     The parent writes one JSON object a line, all dials that are not healthy; each is answered by
     a line `{"turned": true}`, and the first line of all says `{"ready": true}`.
     """
+    component.app.middlewares.append(_metrics_may_go(component.dials))
     # A request whose client has gone is cancelled, so that the engine can forget it.
     runner = web.AppRunner(
         component.app,
@@ -48,6 +52,18 @@ async def serve(component: Component, site: Site) -> None:
         await _obey(component)
     finally:
         await runner.cleanup()
+
+
+def _metrics_may_go(dials: DialBox[Any]) -> Middleware:
+    """Refuse scrapes while the dial says so; all else is served."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if dials.now.metrics_gone and request.path == "/metrics":
+            return web.Response(status=503, text="metrics are not available")
+        return await handler(request)
+
+    return middleware
 
 
 async def _obey(component: Component) -> None:

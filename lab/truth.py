@@ -45,6 +45,8 @@ class Truth(BaseModel):
     summary: str
     signals: tuple[str, ...]
     neighbours: Mapping[str, str]
+    alone: bool = True
+    """Whether it is a story by itself, or only a part of compounds."""
 
 
 class Table(BaseModel):

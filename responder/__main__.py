@@ -1,4 +1,4 @@
-"""The responder's command line: run (default), check, requeue and backup."""
+"""The responder's command line: run (default), check, requeue, backup, and what is asked once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,26 @@ import argparse
 import asyncio
 import os
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from responder.assembly import Startup, running
+from responder.backtest import command as backtest
 from responder.backup import run as backup
+from responder.byhand import command as byhand
+from responder.byhand.subject import SubjectError
 from responder.collector import collect_rarely
 from responder.config import load_config
+from responder.evaluation import command as evaluation
+from responder.evaluation.problem import EvaluationError
 from responder.guard import mask_secrets
 from responder.investigator import investigator
+from responder.outlet import Outlet
+from responder.replaying import command as replaying
+from responder.replaying.replay import ReplayError
 from responder.requeue import Errand, RequeueError
 from responder.requeue import run as requeue
 from responder.store.engine import StoreError
@@ -27,8 +39,14 @@ from toolkit.web import load_web_config
 
 def main() -> int:
     """Run the command that the arguments name; gives the exit code."""
+    asked = _ASKED.get(next(iter(sys.argv[1:]), ""))
+    if asked is not None:
+        return asked(sys.argv[2:])
     parser = argparse.ArgumentParser(
-        prog="vigie-responder", description="Explains the alerts that Alertmanager sends."
+        prog="vigie-responder",
+        description="Explains the alerts that Alertmanager sends.",
+        epilog="Other commands, each with its own --help: investigate (one incident, now),"
+        " backtest (past alerts), eval (recorded incidents), replay (what a model said).",
     )
     parser.add_argument(
         "command", nargs="?", choices=("run", "check", "requeue", "backup"), default="run"
@@ -52,6 +70,48 @@ def main() -> int:
             return _backup(common, namespace.to)
         return _check(common) if namespace.command == "check" else run(_run(common))
     except (ConfigError, StoreError, RequeueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _outlet() -> Outlet:
+    return Outlet(console=Console(), tell=lambda text: print(text, file=sys.stderr))
+
+
+def _backtest(arguments_given: Sequence[str]) -> int:
+    namespace = backtest.parser().parse_args(arguments_given)
+    try:
+        return asyncio.run(backtest.run(namespace, os.environ, _outlet(), now=time.time()))
+    except (ConfigError, backtest.BacktestError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _investigate(arguments_given: Sequence[str]) -> int:
+    namespace = byhand.parser().parse_args(arguments_given)
+    configure(level="error", format="logfmt", mask=mask_secrets)
+    try:
+        return asyncio.run(byhand.run(namespace, os.environ, _outlet()))
+    except (ConfigError, SubjectError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _replay(arguments_given: Sequence[str]) -> int:
+    namespace = replaying.parser().parse_args(arguments_given)
+    try:
+        return asyncio.run(replaying.run(namespace, os.environ, _outlet()))
+    except (ConfigError, StoreError, ReplayError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _evaluate(arguments_given: Sequence[str]) -> int:
+    namespace = evaluation.parser().parse_args(arguments_given)
+    outlet = evaluation.Outlet(say=print, tell=lambda line: print(line, file=sys.stderr))
+    try:
+        return evaluation.run(namespace, os.environ, outlet)
+    except EvaluationError as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -118,6 +178,13 @@ async def _run(common: CommonArguments) -> int:
         await until_stopped()
     return 0
 
+
+_ASKED = {
+    "backtest": _backtest,
+    "eval": _evaluate,
+    "investigate": _investigate,
+    "replay": _replay,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

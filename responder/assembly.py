@@ -17,6 +17,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from responder.ceilings import Ceilings
 from responder.channel import Channel
 from responder.comparison import Comparison
 from responder.config import Config
@@ -24,9 +25,12 @@ from responder.directory import Directory, following
 from responder.dispatcher import Dispatcher
 from responder.durable import Engine
 from responder.intake import Intake, Rules
+from responder.lasting import refuse_lasting
 from responder.late import Late
+from responder.ledger import Ledger, StoredBooks
 from responder.metrics import Metrics, Writes
 from responder.outbox import Couriers, addresses
+from responder.patrol.patrol import Patrol
 from responder.replica import Replica, new_presence
 from responder.retention import Ages, Retention
 from responder.store.engine import StoreUnavailableError, url_of
@@ -35,10 +39,12 @@ from responder.store.store import Store
 from responder.web.api import Api
 from responder.web.pages import Pages
 from responder.web.requeuing import Requeuing
+from responder.web.rounds import Rounds
+from responder.web.spending import Spending
 from responder.web.webhooks import Webhooks
 from responder.workflows import Arrangement, Inquiry, Investigation
 from toolkit.lifecycle import Supervisor
-from toolkit.problem import ConfigError, Problem
+from toolkit.problem import ConfigError
 from toolkit.secrets import Secret
 from toolkit.web import WebConfig, application, serve
 
@@ -47,11 +53,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Surroundings:
-    """What an investigation may use; `model_called` is told of each call: model and outcome."""
+    """What an investigation may use; `model_called` is told of each call: model and outcome.
+
+    Without a ledger the ceilings of a model hold for each analyst by itself; without a store its
+    turns are not journalled.
+    """
 
     session: aiohttp.ClientSession
     clock: Callable[[], float]
     model_called: Callable[[str, str], None]
+    ledger: Ledger | None = None
+    metrics: Metrics | None = None
+    store: Store | None = None
 
 
 Build = Callable[[Config, Surroundings], AbstractAsyncContextManager[Investigation]]
@@ -145,8 +158,12 @@ class Current:
         """Give how long a post may take to arrive."""
         return self.config.limits.body_deadline
 
-    def runbooks(self) -> Path | None:
-        """Give the folder of the runbooks."""
+    def ceilings(self) -> Ceilings | None:
+        """Give the ceilings on what a model may cost, None where none is asked."""
+        return getattr(self.config.analyst, "ceilings", None)
+
+    def runbooks(self) -> tuple[Path, ...]:
+        """Give the folders of the runbooks."""
         return self.config.runbooks()
 
 
@@ -190,7 +207,7 @@ class Responder:
         """Read the configuration again and go by it; raises ConfigError and keeps the old one."""
         try:
             config = self.startup.read()
-            _refuse_lasting(self.current.config, config)
+            refuse_lasting(self.current.config, config)
         except ConfigError:
             self.metrics.reload_successful.set(0)
             raise
@@ -215,6 +232,7 @@ class Responder:
         now = self.startup.clock()
         self.metrics.snapshot = None  # an old one would look like now
         channels = self.metrics.channels = self.current.channel_names
+        self.metrics.ceilings = self.current.ceilings()
         with suppress(StoreUnavailableError):  # what is known without the store is worth a scrape
             self.metrics.snapshot = await self.store.read(
                 lambda database: self.observer.take(database, now, has_channels=bool(channels))
@@ -240,7 +258,12 @@ async def running(startup: Startup) -> AsyncIterator[Responder]:
         metrics = Metrics(version=startup.version)
         store.observe(metrics.committed)
         surroundings = Surroundings(
-            session=session, clock=startup.clock, model_called=metrics.model_called
+            session=session,
+            clock=startup.clock,
+            model_called=metrics.model_called,
+            ledger=Ledger(StoredBooks(store, startup.clock), refused=metrics.ceiling_reached),
+            metrics=metrics,
+            store=store,
         )
         opened = AsyncExitStack()
         investigation = await opened.enter_async_context(startup.build(config, surroundings))
@@ -343,6 +366,7 @@ def _web(responder: Responder) -> web.Application:
         replica_id=responder.replica.id,
     )
     responder.supervisor.spawn("comparison", comparison.run)
+    responder.supervisor.spawn("patrol", _patrol(responder).run)
     Webhooks(
         intake,
         responder.metrics,
@@ -352,27 +376,21 @@ def _web(responder: Responder) -> web.Application:
     Api(store).register(app)
     Requeuing(store, intake).register(app)
     Pages(store, runbooks=current.runbooks).register(app)
+    Rounds(store).register(app)
+    Spending(store, current.ceilings, clock=startup.clock).register(app)
     app.router.add_get("/metrics", responder.expose)
     return app
 
 
-def _refuse_lasting(before: Config, after: Config) -> None:
-    """Refuse the changes that a running program cannot follow."""
-    lasting = {
-        "database": (before.database, after.database),
-        "concurrency": (before.concurrency, after.concurrency),
-        "replica": (before.replica, after.replica),
-        "limits.waiting_posts": (before.limits.waiting_posts, after.limits.waiting_posts),
-    }
-    problems = [
-        Problem(
-            place="reload",
-            path=path,
-            problem="cannot change while the program runs",
-            remedy="restart it",
-        )
-        for path, (old, new) in lasting.items()
-        if old != new
-    ]
-    if problems:
-        raise ConfigError(problems)
+def _patrol(responder: Responder) -> Patrol:
+    current = responder.current
+    return Patrol(
+        responder.store,
+        responder.surroundings.session,
+        responder.metrics,
+        settings=lambda: current.config.patrol,
+        sources=lambda: current.config.sources,
+        page_url=lambda: current.config.external_url,
+        clock=responder.startup.clock,
+        replica_id=responder.replica.id,
+    )

@@ -15,6 +15,7 @@ import responder.sources  # noqa: F401 - its plug-ins register themselves
 from responder.channel import Channel, channels
 from responder.incident import Policy
 from responder.investigation.mistral import MistralSettings
+from responder.patrol.settings import PatrolSettings
 from responder.source import Source, Topology, sources
 from responder.store.engine import StoreError, has_password, url_of
 from toolkit.plugins import Registry
@@ -189,6 +190,7 @@ class Config(Settings):
     replica: ReplicaSettings = ReplicaSettings()
     retention: RetentionSettings = RetentionSettings()
     comparison: ComparisonSettings = ComparisonSettings()
+    patrol: PatrolSettings = PatrolSettings()
 
     @pydantic.field_validator("channels")
     @classmethod
@@ -232,13 +234,10 @@ class Config(Settings):
         """Give the topology as the investigation knows it."""
         return Topology(component_label=self.topology.component_label, calls=self.topology.calls)
 
-    def runbooks(self) -> Path | None:
-        """Give the folder of the runbooks, where there is a source of that kind."""
-        for source in self.sources:
-            folder = getattr(source, "folder", None)
-            if sources.kind_of(source) == "runbooks" and folder is not None:
-                return Path(folder)
-        return None
+    def runbooks(self) -> tuple[Path, ...]:
+        """Give the folders of the runbooks, where there are sources of that kind."""
+        found = [each for each in self.sources if sources.kind_of(each) == "runbooks"]
+        return tuple(folder for each in found for folder in getattr(each, "folders", ()))
 
 
 def load_config(path: Path, environ: Mapping[str, str]) -> Config:

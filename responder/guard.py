@@ -9,6 +9,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 
+from responder.secret_forms import BESIDE, COOKIE, COOKIES, KNOWN
+
 LONGEST_LABEL_NAME = 128
 LONGEST_LABEL_VALUE = 1024
 MOST_LABELS = 64
@@ -84,35 +86,9 @@ def clean_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return cleaned
 
 
-# Known forms, the longest first where one is part of another. Sources: the vendors' own
-# descriptions of their keys; RFC 7519 (JWT), RFC 7468 (PEM), RFC 3986 (user information).
-_KNOWN = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        (
-            "private-key",
-            r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-        ),
-        ("jwt", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"),
-        ("aws-key", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-        ("github-token", r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
-        ("gitlab-token", r"\bglpat-[A-Za-z0-9_-]{16,}"),
-        ("slack-token", r"\bxox[abeoprs]-[A-Za-z0-9-]{8,}"),
-        ("slack-webhook", r"https://hooks\.slack\.com/[A-Za-z]+/[A-Za-z0-9/_-]+"),
-        ("google-key", r"\bAIza[A-Za-z0-9_-]{30,}"),
-        ("huggingface-token", r"\bhf_[A-Za-z0-9]{20,}"),
-        ("api-key", r"\b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]+[-_])*[A-Za-z0-9]{16,}"),
-        ("url-password", r"(?<=://)[^\s:/@?#<>]{1,256}:[^\s/@?#<>]{1,256}(?=@)"),
-        ("authorization", r"(?i)(?<=\bbearer )[A-Za-z0-9._~+/=-]{8,}"),
-        ("authorization", r"(?i)(?<=\bbasic )[A-Za-z0-9+/]{8,}={0,2}"),
-    )
-)
-_ASSIGNED = re.compile(
-    r"(?i)((?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)"
-    r"[\"']?\s{0,4}[=:]\s{0,4}[\"']?)(?!<|\d+\b)([^\s\"',;&<>]{4,})"
-)
-_WORD = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
+_WORD = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 _ENTROPY_BITS = 4.0
+_MANY_BITS = 4.6
 _PLAIN = re.compile(r"[a-z]+(?:[_-][a-z]+)*|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 
 
@@ -123,10 +99,16 @@ def mask_secrets(text: str) -> str:
     that mix letters and digits. The same secret always gets the same placeholder, so that two
     mentions can be told to be one.
     """
-    for kind, pattern in _KNOWN:
+    for kind, pattern in KNOWN:
         text = _mask_known(kind, pattern, text)
-    text = _ASSIGNED.sub(lambda found: found[1] + _placeholder("assigned", found[2]), text)
+    text = COOKIES.sub(lambda found: found[1] + COOKIE.sub(_mask_second, found[2]), text)
+    for pattern in BESIDE:
+        text = pattern.sub(_mask_second, text)
     return _WORD.sub(_mask_word, text)
+
+
+def _mask_second(found: re.Match[str]) -> str:
+    return found[1] + _placeholder("assigned", found[2])
 
 
 def _mask_known(kind: str, pattern: re.Pattern[str], text: str) -> str:
@@ -139,8 +121,10 @@ def _mask_word(found: re.Match[str]) -> str:
     letters = sum(character.isalpha() for character in word)
     if digits < 2 or letters < 4 or _PLAIN.fullmatch(word) or _entropy(word) < _ENTROPY_BITS:
         return word
-    # A path or a metric name is made of short parts; a secret is one long part.
-    if max(len(part) for part in re.split(r"[/_=-]", word)) < 16:
+    # A path or a metric name is made of short parts or of numbers; a secret has one long part.
+    parts = [part for part in re.split(r"[/_=-]", word) if not _PLAIN.fullmatch(part)]
+    least = 10 if _entropy(word) >= _MANY_BITS and word.lower() != word else 16
+    if max(map(len, parts), default=0) < least:
         return word
     return _placeholder("secret", word)
 

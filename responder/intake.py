@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 import structlog
 
 from responder.admission import Post, Rules, admit
-from responder.alert import Alert, Delivery
+from responder.alert import Alert, Change, Delivery
+from responder.announcements import read_changes
 from responder.store import comparison, deliveries, work
 from responder.store.deliveries import Raw
 from responder.store.engine import Connection, StoreRefusedError, StoreUnavailableError
 from responder.store.store import Store
-from responder.webhook_v4 import Reading, UnreadableError, read_change, read_delivery
+from responder.webhook_v4 import Reading, UnreadableError, read_delivery
 
 __all__ = ["Intake", "OverloadedError", "Rules", "Taken"]
 
@@ -33,13 +34,15 @@ class OverloadedError(Exception):
 class Taken:
     """What a post came to: its alerts, and the problem of what could not be read.
 
-    `changed` counts the episodes that what was learnt late has begun or ended.
+    `changed` counts the episodes that what was learnt late has begun or ended, `changes` the
+    deployments and the like that were new.
     """
 
     alerts: tuple[Alert, ...] = ()
     problem: str | None = None
     has_news: bool = False
     changed: int = 0
+    changes: int = 0
 
 
 class Intake:
@@ -149,29 +152,31 @@ class Intake:
         return Taken(alerts=reading.delivery.alerts, problem=problem, has_news=has_news)
 
     async def _change_again(self, raw: Raw) -> Taken:
-        change, at = read_change(raw.body, raw.received_at), self._clock()
+        changes, at = read_changes(raw.body, raw.received_at), self._clock()
 
-        def keep(connection: Connection) -> bool:
+        def keep(connection: Connection) -> int:
             deliveries.requeue(connection, raw.id, at)
-            return deliveries.keep_change(connection, change, raw.id)
+            return _kept(connection, changes, raw.id)
 
-        return Taken(has_news=await self._write(keep))
+        count = await self._write(keep)
+        return Taken(has_news=count > 0, changes=count)
 
     async def change(self, body: bytes) -> Taken:
         """Store a post of the change webhook, as `alerts` does."""
         received_at = self._clock()
         raw = Raw(id=self._ids(), kind="change", received_at=received_at, body=body)
         try:
-            change = read_change(body, received_at)
+            changes = read_changes(body, received_at)
         except UnreadableError as error:
             return await self._quarantine(raw, str(error))
 
-        def keep(connection: Connection) -> bool:
+        def keep(connection: Connection) -> int:
             deliveries.keep(connection, raw)
-            return deliveries.keep_change(connection, change, raw.id)
+            return _kept(connection, changes, raw.id)
 
         try:
-            return Taken(has_news=await self._write(keep))
+            count = await self._write(keep)
+            return Taken(has_news=count > 0, changes=count)
         except StoreRefusedError as error:
             return await self._quarantine(raw, _not_taken(error))
 
@@ -204,10 +209,10 @@ class Intake:
             return [_overloaded(rules.pending_limit) for _ in posts]
         return admit(connection, posts, rules)
 
-    async def _write(self, job: Callable[[Connection], bool]) -> bool:
+    async def _write(self, job: Callable[[Connection], int]) -> int:
         limit = self._rules().pending_limit
 
-        def bounded(connection: Connection) -> bool:
+        def bounded(connection: Connection) -> int:
             if work.pending(connection) >= limit:
                 raise _overloaded(limit)
             return job(connection)
@@ -237,3 +242,8 @@ async def _read(body: bytes, received_at: float) -> Reading:
         return read_delivery(body, received_at)
     # A long one is read beside the loop, which others wait for.
     return await asyncio.to_thread(read_delivery, body, received_at)
+
+
+def _kept(connection: Connection, changes: Sequence[Change], delivery_id: str) -> int:
+    """Store the changes of a post; tell how many were new."""
+    return sum(deliveries.keep_change(connection, each, delivery_id) for each in changes)

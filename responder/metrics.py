@@ -12,7 +12,9 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from responder import stored
+from responder import spent, stored
+from responder.ceilings import WINDOWS, Ceilings
+from responder.investigation.model_listing import Listed
 from responder.store.snapshot import Snapshot
 from responder.stored import gauge
 
@@ -54,6 +56,8 @@ class _Asked(Collector):
         yield self._deaths()
         if snapshot is not None:
             yield from stored.families(snapshot, self._metrics.channels)
+        if self._metrics.ceilings is not None:
+            yield from spent.families(snapshot, self._metrics.ceilings)
 
     def _deaths(self) -> Metric:
         family = CounterMetricFamily(
@@ -73,6 +77,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.snapshot: Snapshot | None = None
         self.channels: tuple[str, ...] = ()
+        self.ceilings: Ceilings | None = None
         self.deaths: Mapping[str, int] = {}
         self.writes = Writes()
         for collector in (
@@ -88,6 +93,7 @@ class Metrics:
         self._declare_delivery()
         self._declare_store()
         self._declare_comparison()
+        self._declare_patrol()
 
     def _declare_program(self, version: str) -> None:
         info = self._gauge("build_info", "Version of the responder.", "version")
@@ -129,9 +135,28 @@ class Metrics:
         self.model_calls = self._counter(
             "model_calls", "Calls of a model, by outcome.", "model", "outcome"
         )
+        self.tool_calls = self._counter(
+            "tool_calls", "Calls of tools by a model, by outcome.", "tool", "outcome"
+        )
+        self.model_listed = self._gauge(
+            "model_listed", "Whether the account's list of models has the model.", "model"
+        )
+        self.model_retirement = self._gauge(
+            "model_retirement_timestamp_seconds",
+            "When the server retires the model, where it says so.",
+            "model",
+        )
         self.model_tokens = self._counter(
             "model_tokens", "Tokens sent to a model and received.", "model", "direction"
         )
+        self.ceilings_reached = self._counter(
+            "model_ceilings_reached",
+            "Calls of a model that were not made, by the ceiling in the way; no model: all's.",
+            "window",
+            "model",
+        )
+        for window in WINDOWS:
+            self.ceilings_reached.labels(window, "")
 
     def _declare_delivery(self) -> None:
         self.outbox_attempts = self._counter(
@@ -185,6 +210,48 @@ class Metrics:
             "comparison_doubts", "Alerts that could have been a gap but not surely: not stored."
         )
 
+    def _declare_patrol(self) -> None:
+        self.patrol_at = self._gauge(
+            "patrol_last_round_timestamp_seconds",
+            "When the last round was made that saw anything; 0 before the first.",
+        )
+        self.patrol_unseen = self._gauge(
+            "patrol_unseen_looks", "Looks of the last round that could see nothing."
+        )
+        self.patrol_concerns = self._gauge(
+            "patrol_concerns", "What the rounds found and holds.", "look", "grade"
+        )
+        self.patrol_posts = self._counter(
+            "patrol_posts", "Findings told to an Alertmanager: taken, refused.", "outcome"
+        )
+        for outcome in ("taken", "refused"):
+            self.patrol_posts.labels(outcome)
+        self.patrol_rounds = self._counter(
+            "patrol_rounds", "Rounds: made, blind (no look saw anything), failed.", "outcome"
+        )
+        for outcome in ("made", "blind", "failed"):
+            self.patrol_rounds.labels(outcome)
+
+    def patrolled(self, at: float, unseen: int, *, is_blind: bool) -> None:
+        """Note when a round was made, unless it was blind, and how many looks saw nothing."""
+        self.patrol_rounds.labels("blind" if is_blind else "made").inc()
+        self.patrol_unseen.set(unseen)
+        if not is_blind:
+            self.patrol_at.set(at)
+
+    def patrol_failed(self) -> None:
+        """Count a round that was not made to its end."""
+        self.patrol_rounds.labels("failed").inc()
+
+    def patrol_holds(self, held: Mapping[tuple[str, str], int]) -> None:
+        """Note how many concerns hold, by look and grade."""
+        for (name, grade), count in held.items():
+            self.patrol_concerns.labels(name, grade).set(count)
+
+    def patrol_told(self, outcome: str) -> None:
+        """Count a post of findings to an Alertmanager."""
+        self.patrol_posts.labels(outcome).inc()
+
     def compared(self, at: float) -> None:
         """Note when a comparison succeeded."""
         self.comparison_at.set(at)
@@ -214,6 +281,21 @@ class Metrics:
     def model_called(self, model: str, outcome: str) -> None:
         """Count a call of a model."""
         self.model_calls.labels(model, outcome).inc()
+
+    def ceiling_reached(self, window: str, model: str) -> None:
+        """Count a call that was not made: the ceiling's window and whose it is."""
+        self.ceilings_reached.labels(window, model).inc()
+
+    def tool_called(self, tool: str, outcome: str) -> None:
+        """Count a call of a tool by a model."""
+        self.tool_calls.labels(tool, outcome).inc()
+
+    def model_told(self, model: str, told: Listed) -> None:
+        """Note what a server says of a model."""
+        if told.is_listed is not None:
+            self.model_listed.labels(model).set(told.is_listed)
+        if told.retires_at is not None:
+            self.model_retirement.labels(model).set(told.retires_at)
 
     def committed(self, seconds: float, jobs: int) -> None:
         """Count a commit: how long it took and how many transactions shared it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from responder.guard import line
@@ -108,4 +108,4 @@ def _read(answer: Answer, part: Callable[[Any], Any]) -> Answer:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return failed(f"the answer is not of the API's shape ({type(error).__name__}: {error})")
     problem = line("partial: " + "; ".join(warnings), LONGEST_PROBLEM) if warnings else ""
-    return Answer(status=Status.OK, body=data, problem=problem, seconds=answer.seconds)
+    return replace(answer, body=data, problem=problem)

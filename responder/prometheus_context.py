@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from yarl import URL
+
 from responder.guard import clean_labels, line
 from responder.investigation.evidence import Status
 from responder.prometheus_api import Api
@@ -49,6 +51,7 @@ class Context:
     components: tuple[str, ...] = ()
     symptom: str = ""
     unreachable: str = ""
+    ahead_seconds: float = 0.0
 
 
 async def context(api: Api, question: Question) -> Context:
@@ -85,7 +88,13 @@ async def context(api: Api, question: Question) -> Context:
         probe_interval_seconds=_single(probes),
         components=components,
         symptom=symptom,
+        ahead_seconds=_ahead(answers),
     )
+
+
+def _ahead(answers: Sequence[Answer]) -> float:
+    told = [each.ahead_seconds for each in answers if each.status is Status.OK]
+    return statistics.median(told) if told else 0.0
 
 
 _LATELY = "10m"
@@ -205,7 +214,18 @@ def _rules(answer: Answer, question: Question) -> tuple[Mapping[str, Any], ...]:
         same = isinstance(labels, Mapping) and labels.get("severity") == severity
         return rule.get("name") != question.incident.lead.alert.name, not same, str(rule["query"])
 
-    return tuple(sorted(found, key=order))
+    return tuple(sorted(found, key=order)) or _linked(question)
+
+
+def _linked(question: Question) -> tuple[Mapping[str, Any], ...]:
+    """Take the expression out of the alert's link, where no rule that is known made it."""
+    lead = question.incident.lead.alert
+    try:
+        expression = URL(lead.generator_url).query.get("g0.expr", "")
+    except ValueError:
+        return ()
+    rule = {"name": lead.name, "query": expression, "type": "the alert's own link"}
+    return (rule,) if expression.strip() else ()
 
 
 def _listed(value: Any, key: str) -> list[Mapping[str, Any]]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlencode
 
 from responder.guard import clean, clean_labels, line, mask_secrets
 from responder.investigation.evidence import Evidence, Floats, Quantity, Status, Window
 from responder.investigation.vocabulary import Form, Role, Term
 from responder.prometheus_api import Api
 from responder.prometheus_context import Context
-from responder.promql import QueryError, duration, literal, measured_part, selector
-from responder.remote import Answer, failed
+from responder.promql import QueryError, duration, graph_url, literal, measured_part, selector
+from responder.remote import Answer, failed, unavailable
 from responder.series import Column, Columns, Family, Matcher, columns_of, matrix, plan
 from responder.source import Question
 
@@ -78,10 +77,7 @@ class Reading:
     def _graph(self, query: str) -> str:
         if query.startswith("/"):
             return ""
-        span = max(1, round(self.window.end - self.window.start))
-        asked = {"g0.expr": query, "g0.tab": "0", "g0.range_input": f"{span}s"}
-        asked["g0.end_input"] = f"{self.window.end:.3f}"
-        return f"{self.link.rstrip('/')}/graph?{urlencode(asked)}"
+        return graph_url(self.link, query, self.window.start, self.window.end)
 
     def add_columns(
         self, family: Family, query: str, answer: Answer, columns: Sequence[Column], origin: str
@@ -110,8 +106,9 @@ class Reading:
                 self.evidence[place] = self.evidence[place].model_copy(update={"detail": problem})
 
 
-async def read_all(reading: Reading) -> None:
+async def read_all(reading: Reading, *more: Callable[[Reading], Awaitable[None]]) -> None:
     """Ask for everything at once; the order of the evidence does not depend on the answers'."""
+    parts = (*_PARTS, *more)
     pieces = [
         Reading(
             api=reading.api,
@@ -121,9 +118,9 @@ async def read_all(reading: Reading) -> None:
             link=reading.link,
             max_families=reading.max_families,
         )
-        for _ in _PARTS
+        for _ in parts
     ]
-    await asyncio.gather(*(part(piece) for part, piece in zip(_PARTS, pieces, strict=True)))
+    await asyncio.gather(*(part(piece) for part, piece in zip(parts, pieces, strict=True)))
     _scrapes(reading)
     for piece in pieces:
         _join(reading, piece)
@@ -151,6 +148,7 @@ async def _rule(reading: Reading) -> None:
     wait = rule.get("duration")
     waits = float(wait) if isinstance(wait, int | float) else 0.0
     facts = {"alert": line(lead.name, 200), "expression": clean(expression, LONGEST_QUERY)}
+    facts["from"] = line(str(rule.get("type", "")), 40)
     reading.found(
         f"rule of {lead.name}",
         "/api/v1/rules",
@@ -369,6 +367,9 @@ def _scrapes(reading: Reading) -> None:
     """Say how the scrapes of the components and of the juniors stand."""
     known, label = reading.context, reading.question.topology.component_label
     query = "/api/v1/targets"
+    if reading.question.is_past:
+        reading.found("scrapes", query, unavailable("known of the present only; see up"))
+        return
     if known.scrapes_answer.status is not Status.OK:
         reading.found("scrapes", query, known.scrapes_answer)
         return

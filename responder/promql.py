@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
 import promql_parser
 
@@ -86,3 +87,11 @@ def duration(seconds: float) -> str:
     milliseconds = max(1, round(seconds * 1000))
     whole, rest = divmod(milliseconds, 1000)
     return f"{whole}s" if rest == 0 else f"{milliseconds}ms"
+
+
+def graph_url(base: str, query: str, start: float, end: float) -> str:
+    """Link to a query in Prometheus's own pages, over a span of time."""
+    seconds = max(1, round(end - start))
+    asked = {"g0.expr": query, "g0.tab": "0", "g0.range_input": f"{seconds}s"}
+    asked["g0.end_input"] = f"{end:.3f}"
+    return f"{base.rstrip('/')}/graph?{urlencode(asked)}"

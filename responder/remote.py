@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import time
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -24,12 +27,15 @@ class Answer:
     """What came back: `body` is parsed JSON when `status` is ok; `problem` says what went wrong.
 
     `failed`: the far end answered, but not with what was asked. `unavailable`: no answer.
+    `ahead_seconds` is how far its clock is before ours, by its Date header (RFC 9110, 6.6.1), to
+    the second; 0 where it says nothing.
     """
 
     status: Status
     body: Any = None
     problem: str = ""
     seconds: float = 0.0
+    ahead_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +47,7 @@ class Remote:
     until: float
     limit_bytes: int
     headers: Mapping[str, str] = field(default_factory=dict)
+    tls: ssl.SSLContext | bool = True
 
     @property
     def left_seconds(self) -> float:
@@ -68,6 +75,8 @@ class Remote:
                 answer = await self._exchange(method, path, params)
         except TimeoutError:
             answer = unavailable("no answer within the deadline")
+        except aiohttp.ClientConnectorCertificateError as error:
+            answer = unavailable(f"its certificate is not trusted: {error.certificate_error}")
         except aiohttp.ClientConnectorError as error:
             answer = unavailable(f"cannot connect ({type(error.os_error).__name__})")
         except (aiohttp.ClientError, OSError, SecretError) as error:
@@ -79,6 +88,7 @@ class Remote:
             body=answer.body,
             problem=answer.problem,
             seconds=loop.time() - began,
+            ahead_seconds=answer.ahead_seconds,
         )
 
     async def _exchange(self, method: str, path: str, params: Mapping[str, str] | None) -> Answer:
@@ -91,6 +101,7 @@ class Remote:
             data=params if as_form else None,
             headers=self.headers,
             allow_redirects=False,
+            ssl=self.tls,
         ) as response:
             if 300 <= response.status < 400:
                 to = line(response.headers.get("Location", "nowhere"), 200)
@@ -100,7 +111,16 @@ class Remote:
                 return failed(f"the answer is larger than {self.limit_bytes} bytes")
             if response.status != 200:
                 return failed(f"answered {response.status}: {raw[:400].decode(errors='replace')}")
-        return Answer(status=Status.OK, body=orjson.loads(raw))
+        ahead = _ahead_seconds(response.headers.get("Date", ""))
+        return Answer(status=Status.OK, body=orjson.loads(raw), ahead_seconds=ahead)
+
+
+def _ahead_seconds(date: str) -> float:
+    try:
+        at = parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return at - time.time()
 
 
 async def _read(content: aiohttp.StreamReader, limit_bytes: int) -> bytes | None:

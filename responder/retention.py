@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from responder.store import replicas, retention
+from responder.store import patrol, replicas, retention, spending
 from responder.store.engine import Connection, StoreUnavailableError
 from responder.store.store import Store
 
@@ -90,6 +90,8 @@ class Retention:
             await self._all(retention.full_bodies, old_body, retention.empty)
             await self._all(retention.old_changes, old, retention.delete_changes)
             await self._all(retention.old_deliveries, old, retention.delete_deliveries)
+            await self._held(lambda database: patrol.forget_rounds(database, old))
+            await self._all(spending.old, old, spending.delete)
         except _NotOursError:
             return 0
         await self._store.write(

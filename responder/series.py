@@ -269,3 +269,23 @@ def _sum(parts: Iterable[Floats], like: Floats | None = None) -> Floats:
     if like is not None:
         return np.where(missing & np.isnan(like), np.nan, total)
     return np.where(missing, np.nan, total)
+
+
+def plain_series(
+    result: Iterable[Mapping[str, Any]],
+) -> Iterable[tuple[Mapping[str, str], tuple[float, ...]]]:
+    """Give the labels and values of a matrix's series; what is no number is left out."""
+    for each in result:
+        labels = {
+            line(str(k), LONGEST_LABEL): line(str(v), LONGEST_LABEL)
+            for k, v in each["metric"].items()
+        }
+        values = []
+        for point in each.get("values") or ():
+            try:
+                value = float(point[1])
+            except (TypeError, ValueError, IndexError):
+                continue
+            if math.isfinite(value):
+                values.append(value)
+        yield labels, tuple(values)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import aiohttp
 
 from responder.alert import Change
 from responder.incident import Incident
-from responder.investigation.evidence import Evidence, Frame, Window
+from responder.investigation.evidence import Evidence, Frame, Recalled, Window
 from responder.investigation.sharing import Moment
+from responder.past import Memory
 from toolkit.plugins import Registry
 
 
@@ -28,7 +29,9 @@ class Question:
     """What a source is asked: the incident, the window around its onset, and the topology.
 
     `session` is shared; `deadline_seconds` bounds the whole of one source's work. What
-    other incidents ask alike is asked once, through `moment`.
+    other incidents ask alike is asked once, through `moment`. Where it `is_past`, what is known of
+    the present alone must not be told: only a source that says `knows_past` is asked.
+    `memory` gives what was reported of incidents like this one, where there is a database.
     """
 
     incident: Incident
@@ -39,6 +42,8 @@ class Question:
     session: aiohttp.ClientSession
     deadline_seconds: float
     moment: Moment = field(default_factory=Moment)
+    is_past: bool = False
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +59,22 @@ class Source(Protocol):
 
     async def gather(self, question: Question) -> Finding:
         """Ask the far end, within its limits and the deadline."""
+        ...
+
+
+@runtime_checkable
+class Recaller(Protocol):
+    """A source that can be asked what one of its queries gave at another time."""
+
+    async def recall(
+        self,
+        query: str,
+        window: Window,
+        step_seconds: float,
+        session: aiohttp.ClientSession,
+        deadline_seconds: float,
+    ) -> Recalled:
+        """Ask, within the deadline; never raises for what the far end does."""
         ...
 
 

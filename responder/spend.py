@@ -58,3 +58,18 @@ def charged(spend: Spend, usage: Usage, table: PriceTable) -> Spend:
         price=price,
         currency="" if price is None else table.currency,
     )
+
+
+def together(one: Spend, other: Spend) -> Spend:
+    """Put the spend of two analysts together; the price is None where one's is not known."""
+    if not one.calls or not other.calls:
+        return one if one.calls else other
+    price = None if one.price is None or other.price is None else one.price + other.price
+    return Spend(
+        model=other.model,
+        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        calls=one.calls + other.calls,
+        price=price,
+        currency="" if price is None else other.currency,
+    )

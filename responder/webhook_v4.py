@@ -1,4 +1,4 @@
-"""Reads what is posted to the two webhooks, tolerantly: what can be read is, the rest is named.
+"""Reads what Alertmanager posts, tolerantly: what can be read is, the rest is named.
 
 The form is version 4 of Alertmanager's webhook (docs: alerting/configuration, webhook_config);
 fields of older and newer versions may be missing or extra.
@@ -16,14 +16,13 @@ from typing import Any
 
 import orjson
 
-from responder.alert import Alert, AlertStatus, Change, Delivery
+from responder.alert import Alert, AlertStatus, Delivery
 
-_LONGEST_NAME = 256
-_LONGEST_VALUE = 8192
+LONGEST_NAME = 256
+LONGEST_VALUE = 8192
 _MOST_LABELS = 256
 _MOST_PROBLEMS = 20
 _LATEST_AHEAD_SECONDS = 3600
-_CHANGE_KINDS = ("deployment", "flag", "config", "other")
 
 
 class UnreadableError(Exception):
@@ -43,7 +42,7 @@ def read_delivery(body: bytes, received_at: float) -> Reading:
 
     Raises UnreadableError where there is no list of alerts in it.
     """
-    document = _document(body)
+    document = document_of(body)
     alerts = document.get("alerts")
     if not isinstance(alerts, list):
         raise UnreadableError("no list of alerts")
@@ -57,41 +56,17 @@ def read_delivery(body: bytes, received_at: float) -> Reading:
     if len(problems) > _MOST_PROBLEMS:
         problems = [*problems[:_MOST_PROBLEMS], f"and {len(problems) - _MOST_PROBLEMS} more"]
     delivery = Delivery(
-        group_key=_text(document.get("groupKey"), _LONGEST_VALUE),
-        receiver=_text(document.get("receiver"), _LONGEST_NAME),
-        external_url=_text(document.get("externalURL"), _LONGEST_VALUE),
+        group_key=text_of(document.get("groupKey"), LONGEST_VALUE),
+        receiver=text_of(document.get("receiver"), LONGEST_NAME),
+        external_url=text_of(document.get("externalURL"), LONGEST_VALUE),
         truncated=_count(document.get("truncatedAlerts")),
         alerts=tuple(read),
     )
     return Reading(delivery=delivery, problems=tuple(problems))
 
 
-def read_change(body: bytes, received_at: float) -> Change:
-    """Read a post of the change webhook; a kind that is unknown becomes `other`.
-
-    The same body gives the same id where it carries a time. Raises UnreadableError without a
-    service.
-    """
-    document = _document(body)
-    service = _text(document.get("service"), _LONGEST_NAME)
-    if not service:
-        raise UnreadableError("no service")
-    kind = _text(document.get("kind"), _LONGEST_NAME)
-    at = _time(document.get("time"))
-    identity = hashlib.sha256(body if at is not None else body + repr(received_at).encode())
-    return Change(
-        id=identity.hexdigest()[:16],
-        at=_plausible(at, received_at),
-        service=service,
-        kind=kind if kind in _CHANGE_KINDS else "other",
-        title=_text(document.get("title"), _LONGEST_VALUE) or "(no title)",
-        version=_text(document.get("version"), _LONGEST_NAME),
-        author=_text(document.get("author"), _LONGEST_NAME),
-        link=_text(document.get("link"), _LONGEST_VALUE),
-    )
-
-
-def _document(body: bytes) -> Mapping[str, Any]:
+def document_of(body: bytes) -> Mapping[str, Any]:
+    """Read a body as a JSON object, tolerantly; raises UnreadableError."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -117,24 +92,24 @@ def _alert(raw: Any, received_at: float) -> Alert:
     labels = _strings(raw["labels"])
     ends_at = _end(raw, received_at)
     return Alert(
-        fingerprint=_text(raw.get("fingerprint"), _LONGEST_NAME) or fingerprint(labels),
+        fingerprint=text_of(raw.get("fingerprint"), LONGEST_NAME) or fingerprint(labels),
         status=AlertStatus.FIRING if ends_at is None else AlertStatus.RESOLVED,
         labels=labels,
         annotations=_strings(raw.get("annotations")),
-        starts_at=_plausible(_time(raw.get("startsAt")), received_at),
+        starts_at=plausible(moment_of(raw.get("startsAt")), received_at),
         ends_at=ends_at,
-        generator_url=_text(raw.get("generatorURL"), _LONGEST_VALUE),
+        generator_url=text_of(raw.get("generatorURL"), LONGEST_VALUE),
     )
 
 
 def _end(raw: Mapping[str, Any], received_at: float) -> float | None:
     """Give when the alert ended, None while it fires; the status counts for more than the time."""
-    ends_at = _time(raw.get("endsAt"))
+    ends_at = moment_of(raw.get("endsAt"))
     is_over = ends_at is not None and ends_at <= received_at
     status = raw.get("status")
     if status == AlertStatus.FIRING or (status != AlertStatus.RESOLVED and not is_over):
         return None
-    return min(_plausible(ends_at, received_at), received_at)
+    return min(plausible(ends_at, received_at), received_at)
 
 
 def fingerprint(labels: Mapping[str, str]) -> str:
@@ -146,11 +121,11 @@ def _strings(raw: Any) -> dict[str, str]:
     if not isinstance(raw, Mapping):
         return {}
     kept = list(raw.items())[:_MOST_LABELS]
-    named = ((_text(name, _LONGEST_NAME), _text(value, _LONGEST_VALUE)) for name, value in kept)
+    named = ((text_of(name, LONGEST_NAME), text_of(value, LONGEST_VALUE)) for name, value in kept)
     return {name: value for name, value in named if name}
 
 
-def _text(raw: Any, limit: int) -> str:
+def text_of(raw: Any, limit: int) -> str:
     """Give a value as text that every database stores: no NUL, no lone surrogates, capped."""
     if raw is None or isinstance(raw, Mapping | list):
         return ""
@@ -163,11 +138,11 @@ def _count(raw: Any) -> int:
     return min(max(raw, 0), 2**31 - 1) if is_count else 0
 
 
-def _time(raw: Any) -> float | None:
+def moment_of(raw: Any) -> float | None:
     """Read RFC 3339 or seconds since the epoch; None for what is neither, and for year 1."""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         return _finite(raw)
-    if not isinstance(raw, str) or len(raw) > _LONGEST_NAME:
+    if not isinstance(raw, str) or len(raw) > LONGEST_NAME:
         return None
     try:
         moment = datetime.fromisoformat(raw)
@@ -184,7 +159,8 @@ def _finite(raw: float) -> float | None:
         return None
 
 
-def _plausible(at: float | None, received_at: float) -> float:
+def plausible(at: float | None, received_at: float) -> float:
+    """Give a time, or when it was received where it makes no sense."""
     if at is None or not 0 < at <= received_at + _LATEST_AHEAD_SECONDS:
         return received_at
     return at

@@ -12,13 +12,13 @@ import aiohttp
 import orjson
 
 from responder.absence import Listed, Span, alert_labels, fingerprint, spans
+from responder.access import Access, AccessError, Reach
 from responder.guard import line, mask_secrets
 from responder.relabelling import Rewriting, read_rewriting
 from responder.routes import Route, UnsureError, read_routes
 from responder.sources.alertmanager import AlertmanagerSource
 from responder.sources.prometheus import PrometheusSource
 from responder.webhook_v4 import UnreadableError, read_delivery
-from toolkit.secrets import SecretError
 
 _LARGEST_LIST_BYTES = 64 << 20
 _LARGEST_SMALL_BYTES = 8 << 20
@@ -81,7 +81,7 @@ async def ask_alertmanager(
 ) -> Active:
     """Ask for all active alerts and for the routes; raises SilentError."""
     limits = _limits(source.timeout, _LARGEST_LIST_BYTES)
-    desk = _Desk(source.url, session, _bearer(source), limits)
+    desk = _Desk(source.url, session, await _reach(source), limits)
     raw = await desk.ask("/api/v2/alerts")
     listed = await asyncio.to_thread(_read_list, raw, at)
     try:
@@ -95,15 +95,20 @@ async def ask_alertmanager(
 
 
 async def ask_prometheus(
-    source: PrometheusSource, session: aiohttp.ClientSession, start: float, end: float
+    source: PrometheusSource,
+    session: aiohttp.ClientSession,
+    start: float,
+    end: float,
+    *,
+    slice_seconds: float = _SLICE_SECONDS,
 ) -> Fired:
     """Ask for what fired between two times, sample by sample; raises SilentError."""
-    headers = {**source.headers, **_bearer(source)}
-    desk = _Desk(source.url, session, headers, _limits(source.timeout, source.max_bytes))
+    limits = _limits(source.timeout, source.max_bytes)
+    desk = _Desk(source.url, session, await _reach(source), limits)
     rules = await desk.ask("/api/v1/rules?type=alert")
     intervals = await asyncio.to_thread(_intervals, rules)
     found: dict[str, tuple[dict[str, str], list[float]]] = {}
-    is_partial = await _sample(desk, start, end, found)
+    is_partial = await _sample(desk, start, end, found, slice_seconds)
     rewriting, problem = None, ""
     try:
         raw = await desk.ask("/api/v1/status/config")
@@ -126,13 +131,17 @@ async def ask_prometheus(
 
 
 async def _sample(
-    desk: _Desk, start: float, end: float, found: dict[str, tuple[dict[str, str], list[float]]]
+    desk: _Desk,
+    start: float,
+    end: float,
+    found: dict[str, tuple[dict[str, str], list[float]]],
+    width: float,
 ) -> bool:
     """Add all samples between two times to *found*; tell whether an answer is partial.
 
     They are asked for in slices, which are halved while the answer to one is too large.
     """
-    is_partial, until, width = False, end, _SLICE_SECONDS
+    is_partial, until = False, end
     while until > start:
         width = min(width, max(until - start, 1.0))
         asked = {"query": f"{_FIRING}[{width * 1000:.0f}ms]", "time": f"{until:.3f}"}
@@ -167,12 +176,12 @@ class _Desk:
         self,
         url: str,
         session: aiohttp.ClientSession,
-        headers: Mapping[str, str],
+        reach: Reach,
         limits: _Limits,
     ) -> None:
         self._url = url.rstrip("/")
         self._session = session
-        self._headers = headers
+        self._reach = reach
         self._limits = limits
 
     async def ask(self, path: str) -> bytes:
@@ -190,7 +199,10 @@ class _Desk:
 
     async def _exchange(self, path: str) -> bytes:
         async with self._session.get(
-            self._url + path, headers=self._headers, allow_redirects=False
+            self._url + path,
+            headers=self._reach.headers,
+            ssl=self._reach.tls,
+            allow_redirects=False,
         ) as response:
             where = path.partition("?")[0]
             if response.status in _NOT_OFFERED:
@@ -207,10 +219,10 @@ class _Desk:
             return bytes(read)
 
 
-def _bearer(source: AlertmanagerSource | PrometheusSource) -> dict[str, str]:
+async def _reach(source: Access) -> Reach:
     try:
-        return {"Authorization": f"Bearer {source.bearer.reveal()}"} if source.bearer else {}
-    except SecretError as error:
+        return await source.reach()
+    except AccessError as error:
         raise SilentError(str(error)) from None
 
 

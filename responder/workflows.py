@@ -301,7 +301,9 @@ class Inquiry:
         }
 
     async def _analyse(self, case: Case, progress: Progress) -> dict[str, Any]:
-        draft = await self._arrangement().investigation.analyse(brief_of(case, progress))
+        found = await self._gathered(case, progress.gathered)
+        brief = replace(brief_of(case, progress), frame=found.frame)
+        draft = await self._arrangement().investigation.analyse(brief)
         spend = draft.spend
         if spend.model:
             self._metrics.model_tokens.labels(spend.model, "prompt").inc(spend.prompt_tokens)
@@ -313,9 +315,10 @@ class Inquiry:
         arrangement = self._arrangement()
         brief = brief_of(case, progress)
         disproofs = progress.disproved["disproofs"]
+        draft = Draft.model_validate(stored.get("draft", stored))
         report = arrangement.investigation.conclude(
             brief,
-            Draft.model_validate(stored.get("draft", stored)),
+            draft,
             tuple(Disproof.model_validate(each) for each in disproofs),
             report_id=report_id(case.incident.id),
             started_at=case.started_at,
@@ -323,7 +326,7 @@ class Inquiry:
         )
         dossier = Dossier(
             report=report,
-            evidence=[each.model_dump(mode="json") for each in brief.evidence],
+            evidence=[e.model_dump(mode="json") for e in (*brief.evidence, *draft.evidence)],
             suspects=progress.ranked["suspects"],
             disproofs=disproofs,
         )

@@ -30,7 +30,16 @@ ENVIRON = {
 # How a snippet is known: by the keys that only its kind has at the top.
 KINDS = {
     "exporter": {"targets", "discovery"},
-    "responder": {"database", "sources", "retention", "channels", "comparison", "replica"},
+    "responder": {
+        "database",
+        "sources",
+        "retention",
+        "channels",
+        "comparison",
+        "patrol",
+        "replica",
+        "analyst",
+    },
     "prometheus": {"scrape_configs"},
     "alertmanager": {"receivers"},
 }

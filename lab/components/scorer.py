@@ -48,7 +48,7 @@ METADATA = {
 
 
 class ScorerDials(Dials):
-    """The scorer has no dials: its faults come from its process and from what it reads."""
+    """The scorer has none of its own: its faults come from its process and from what it reads."""
 
 
 class Tensor(BaseModel):

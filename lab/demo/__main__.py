@@ -10,18 +10,22 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from lab.compounds import load as load_compounds
+from lab.demo.compound import played
 from lab.demo.run import Narrator, Scene
 from lab.demo.verdict import Verdict
 from lab.demo.watch import TIMEOUT
 from lab.installation import EXPORTER, MISTRAL, RESPONDER, Installation, Plan
+from lab.report_checker import check
 from lab.stack.cache import cache_root
 from lab.stack.errors import StackError
 from lab.stack.progress import Progress
@@ -35,18 +39,22 @@ CALM_SECONDS = 12.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demonstration; 0 when each first cause named was the fault that was set."""
-    faults = tuple(load_truth())
+    faults = tuple(name for name, truth in load_truth().items() if truth.alone)
     arguments = _parser(faults).parse_args(argv)
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     try:
-        return asyncio.run(
-            _run(arguments, faults if arguments.all else (arguments.fault,), console)
-        )
+        return asyncio.run(_run(arguments, _chosen(arguments, faults), console))
     except StackError as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
+
+
+def _chosen(arguments: argparse.Namespace, faults: Sequence[str]) -> Sequence[str]:
+    if arguments.compounds:
+        return tuple(load_compounds())
+    return (*faults, *load_compounds()) if arguments.all else (arguments.fault,)
 
 
 async def _run(arguments: argparse.Namespace, faults: Sequence[str], console: Console) -> int:
@@ -84,20 +92,46 @@ async def _show(
     verdicts: list[Verdict] = []
     for fault in faults:
         await scene.until_healthy()
-        verdict, incident = await scene.play(fault)
-        verdicts.append(verdict)
-        if incident is not None:
-            await _print_report(scene, incident["id"], console)
-        if len(faults) > 1:
-            await scene.clear(fault)
-            scene.baseline_seconds = CALM_SECONDS
-    if len(faults) > 1:
+        if fault in load_compounds():
+            verdicts += await _compound(scene, fault, console)
+        else:
+            verdicts.append(await _single(scene, fault, console, clear=len(faults) > 1))
+        scene.baseline_seconds = CALM_SECONDS
+    if len(verdicts) > 1:
         console.print(table(verdicts))
     _print_verdict(verdicts, console)
-    if not arguments.once and not arguments.all:
+    if not arguments.once and not arguments.all and not arguments.compounds:
         _print_addresses(scene.place, console)
         await _watch_on(scene)
-    return 0 if all(verdict.right for verdict in verdicts) else 1
+    return 0 if all(verdict.right and verdict.holds for verdict in verdicts) else 1
+
+
+async def _single(scene: Scene, fault: str, console: Console, *, clear: bool) -> Verdict:
+    verdict, incident = await scene.play(fault)
+    if incident is not None:
+        verdict = await _read_again(scene, verdict, incident, console)
+    if clear:
+        await scene.clear(fault)
+    return verdict
+
+
+async def _read_again(
+    scene: Scene, verdict: Verdict, incident: Mapping[str, Any], console: Console
+) -> Verdict:
+    """Print the report, and hold each number, link and row of it against the evidence."""
+    await _print_report(scene, incident["id"], console)
+    checked = await check(incident, scene.session, scene.place.source_kinds())
+    for problem in checked.problems:
+        console.print(f"NOT FOUND: {problem}", style="red", markup=False)
+    return replace(verdict, checked=checked)
+
+
+async def _compound(scene: Scene, name: str, console: Console) -> Sequence[Verdict]:
+    async with played(scene, load_compounds()[name]) as told:
+        return [
+            verdict if incident is None else await _read_again(scene, verdict, incident, console)
+            for verdict, incident in zip(told.verdicts, told.incidents, strict=True)
+        ]
 
 
 async def _watch_on(scene: Scene) -> None:
@@ -132,6 +166,8 @@ def _print_verdict(verdicts: Sequence[Verdict], console: Console) -> None:
         mark = "right" if verdict.right else "WRONG"
         named = f"{verdict.component}, {verdict.cause_kind}"
         text = f"{truth.fault}: set {was}; first cause named {named}: {mark}"
+        if verdict.checked is not None:
+            text += f" ({verdict.checked})"
         console.print(text, style="green" if verdict.right else "red", markup=False)
 
 
@@ -139,7 +175,8 @@ def table(verdicts: Sequence[Verdict]) -> Table:
     """Lay out one row per fault: the truth, what the report named, and how long it took."""
     found = sum(verdict.right for verdict in verdicts)
     rows = Table(title=f"first cause right in {found} of {len(verdicts)}")
-    for column in ("fault", "true cause", "first cause", "confidence", "analyst", "seconds", ""):
+    names = ("fault", "true cause", "first cause", "confidence", "read again", "seconds", "")
+    for column in names:
         rows.add_column(column)
     for each in verdicts:
         rows.add_row(
@@ -147,7 +184,7 @@ def table(verdicts: Sequence[Verdict]) -> Table:
             f"{each.truth.component} {each.truth.cause_kind}",
             f"{each.component} {each.cause_kind}",
             each.confidence,
-            each.analyst,
+            "-" if each.checked is None else "found" if each.holds else "NOT FOUND",
             f"{each.seconds:.1f}",
             "right" if each.right else "WRONG",
         )
@@ -196,8 +233,10 @@ def _parser(faults: Sequence[str]) -> argparse.ArgumentParser:
         prog="python -m lab.demo",
         description="Breaks the lab and shows what the programs make of it.",
     )
-    parser.add_argument("--fault", choices=faults, default="hang", help="what to break")
-    parser.add_argument("--all", action="store_true", help="every fault, and a table")
+    names = (*faults, *load_compounds())
+    parser.add_argument("--fault", choices=names, default="hang", help="what to break")
+    parser.add_argument("--all", action="store_true", help="every fault and compound, and a table")
+    parser.add_argument("--compounds", action="store_true", help="every compound, and a table")
     parser.add_argument("--once", action="store_true", help="stop after the report")
     parser.add_argument("--keep", action="store_true", help="keep the work folder with its logs")
     parser.add_argument("--analyst", choices=("embedded", "mistral"), help="who writes the report")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lab.report_checker import Checked
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Truth:
@@ -15,6 +17,8 @@ class Truth:
     component: str
     cause_kind: str
     onset_at: float
+    undecided: bool = False
+    """Whether the data do not allow to name it, so that a report may say so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,12 +33,20 @@ class Verdict:
     analyst: str
     notes: tuple[str, ...]
     seconds: float
+    checked: Checked | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Nothing in the report was missing from its evidence when it was read again."""
+        return self.checked is None or not self.checked.problems
 
     @property
     def right(self) -> bool:
-        """The report's first cause is the fault that was set."""
-        named = (self.component, self.cause_kind)
-        return named == (self.truth.component, self.truth.cause_kind)
+        """The report's first cause is the fault that was set, or honestly none at its place."""
+        if self.component != self.truth.component:
+            return False
+        unknown = self.truth.undecided and self.cause_kind == "unknown"
+        return unknown or self.cause_kind == self.truth.cause_kind
 
 
 def judge(truth: Truth, report: Mapping[str, Any] | None, seconds: float) -> Verdict:

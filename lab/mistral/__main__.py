@@ -10,6 +10,7 @@ from aiohttp import web
 
 from lab import addresses
 from lab.mistral.server import NAMES, Persona, StandIn
+from lab.mistral.shapes import SHAPES
 from toolkit import logging
 from toolkit.lifecycle import run, until_stopped
 
@@ -24,12 +25,15 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         choices=NAMES,
         help='how it behaves at first; PUT /persona {"name": ...} changes it',
     )
+    parser.add_argument(
+        "--shape", default="mistral", choices=SHAPES, help="whose server it is like"
+    )
     return parser.parse_args(argv)
 
 
 async def _run(asked: argparse.Namespace) -> None:
     host, port = addresses.split(asked.listen)
-    stand_in = StandIn(persona=Persona(name=asked.persona), key=asked.key)
+    stand_in = StandIn(persona=Persona(name=asked.persona), key=asked.key, shape=asked.shape)
     runner = web.AppRunner(stand_in.application(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

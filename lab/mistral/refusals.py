@@ -48,9 +48,11 @@ def rate_limited(retry_after: str | None = None) -> RefusedError:
     return RefusedError(429, _uniform(429, "Rate limit exceeded", "rate_limited", "1300"), headers)
 
 
-def broken() -> RefusedError:
+def broken(status: int = 500) -> RefusedError:
     """Fail as a service does."""
-    return RefusedError(500, _uniform(500, "Service unavailable.", "internal_server_error", "1000"))
+    return RefusedError(
+        status, _uniform(status, "Service unavailable.", "internal_server_error", "1000")
+    )
 
 
 def _uniform(status: int, message: object, kind: str, code: str | None) -> dict[str, Any]:

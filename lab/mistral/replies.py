@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from lab.mistral.personas import PERSONAS, Arguments
 from lab.mistral.reading import prompt
 from lab.mistral.request import ChatRequest
+from lab.mistral.tool_users import ODD_IDS, TOOL_USERS, report
 
 TOOL = "submit_report"
 PROSE = "I looked at the evidence and I think that something is slow."
@@ -65,18 +67,35 @@ class Replies:
             return {**role_content, "content": PROSE, "tool_calls": None}, "stop"
         # One that stumbles gets it right when it is told.
         is_told = any(each.role == "tool" for each in asked.messages)
-        write = PERSONAS.get(persona, PERSONAS["honest"])
-        arguments = json.dumps(write(prompt(asked.said_by("user"))))
+        told = prompt(asked.said_by("user"))
+        if persona in TOOL_USERS:
+            if calls := TOOL_USERS[persona](asked, told):
+                named = self._calls(calls)
+                if persona == "odd_ids":
+                    pairs = zip(named, itertools.cycle(ODD_IDS), strict=False)
+                    named = [{**call, "id": identity} for call, identity in pairs]
+                return {**role_content, "tool_calls": named}, "tool_calls"
+            arguments = json.dumps(report(asked, told))
+        else:
+            arguments = json.dumps(PERSONAS.get(persona, PERSONAS["honest"])(told))
         if persona == "malformed" and not is_told:
             arguments = arguments[: len(arguments) // 2]
         if asked.offers(TOOL):
-            return {**role_content, "tool_calls": [self._call(arguments)]}, "tool_calls"
+            report_call = self._calls([(TOOL, arguments)])
+            return {**role_content, "tool_calls": report_call}, "tool_calls"
         content = arguments if asked.is_json else PROSE
         return {**role_content, "content": content, "tool_calls": None}, "stop"
 
-    def _call(self, arguments: str) -> dict[str, Any]:
-        function = {"name": TOOL, "arguments": arguments}
-        return {"id": self._identity(9), "type": "function", "function": function, "index": 0}
+    def _calls(self, calls: Iterable[tuple[str, str | Arguments]]) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": self._identity(9),
+                "type": "function",
+                "function": {"name": name, "arguments": _written(given)},
+                "index": index,
+            }
+            for index, (name, given) in enumerate(calls)
+        ]
 
     def _identity(self, length: int) -> str:
         return "".join(self.rng.choices(_ALPHABET, k=length))
@@ -84,6 +103,10 @@ class Replies:
     def models(self) -> dict[str, Any]:
         """List the models."""
         return {"object": "list", "data": [_card(name) for name in MODELS]}
+
+
+def _written(given: str | Arguments) -> str:
+    return given if isinstance(given, str) else json.dumps(given)
 
 
 def _cut(message: dict[str, Any], characters: int) -> None:

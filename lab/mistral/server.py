@@ -23,6 +23,8 @@ from lab.mistral.personas import PERSONAS
 from lab.mistral.refusals import RefusedError, broken, rate_limited, unauthorized
 from lab.mistral.replies import MODELS, Replies, chunks, cost
 from lab.mistral.request import ChatRequest, Closed, read
+from lab.mistral.shapes import Shape, models, shaped, understood
+from lab.mistral.tool_users import TOOL_USERS
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +35,20 @@ SLOW_SECONDS = 3.0
 LOOK_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 600.0
 # Those that answer with a completion, and those that fail as services and networks do.
-ANSWERING = (*PERSONAS, "slow", "malformed", "stubborn")
-FAILING = ("hang", "trickle", "429", "500", "cut", "garbage", "truncated", "empty", "flood")
+ANSWERING = (*PERSONAS, *TOOL_USERS, "slow", "malformed", "stubborn")
+FAILING = (
+    "hang",
+    "trickle",
+    "429",
+    "500",
+    "cut",
+    "garbage",
+    "truncated",
+    "empty",
+    "flood",
+    "stall",
+    "wrong_type",
+)
 NAMES = (*ANSWERING, *FAILING)
 
 
@@ -43,20 +57,25 @@ class Persona:
     """How the stand-in behaves.
 
     `delay_seconds` comes before each answer, None for what the name says; `retry_after` is the
-    header of persona 429; `times` is after how many requests it turns honest, None for never.
+    header of persona 429; `times` is after how many requests it turns into `then`, None for never.
+    `status` is what persona 500 fails with; persona stall stops for ever after `after_bytes` of its
+    reply's body.
     """
 
     name: str = "honest"
     delay_seconds: float | None = None
     retry_after: str | None = "1"
     times: int | None = None
+    then: str = "honest"
+    status: int = 500
+    after_bytes: int = 0
 
     def turn(self) -> str:
         """Give the name that answers the next request."""
         if self.times is None:
             return self.name
         self.times -= 1
-        return self.name if self.times >= 0 else "honest"
+        return self.name if self.times >= 0 else self.then
 
 
 @dataclass(kw_only=True, slots=True)
@@ -65,6 +84,7 @@ class StandIn:
 
     persona: Persona = field(default_factory=Persona)
     key: str | None = None
+    shape: Shape = "mistral"
     clock: Callable[[], float] = time.time
     limits: RateLimits = field(default_factory=lambda: RateLimits(clock=time.monotonic))
     seed: int = 1
@@ -102,7 +122,8 @@ class StandIn:
 
     async def _models(self, request: web.Request) -> web.StreamResponse:
         self._authorise(request)
-        return web.json_response(self._replies().models(), headers=self._correlation())
+        listed = models(self.shape, self._replies().models())
+        return web.json_response(listed, headers=self._correlation())
 
     def _replies(self) -> Replies:
         number = next(self._numbers)
@@ -125,7 +146,8 @@ class StandIn:
         await asyncio.sleep(delay_seconds)
         if name in FAILING:
             return await self._fail(request, name, asked)
-        completion = self._replies().completion(asked, name)
+        replies = self._replies()
+        completion = shaped(self.shape, replies.completion(asked, name), replies.rng)
         if asked.stream:
             return await _streamed(request, completion, headers)
         return web.json_response(completion, headers=headers)
@@ -133,7 +155,7 @@ class StandIn:
     async def _admitted(self, request: web.Request) -> ChatRequest:
         self._authorise(request)
         body = await request.read()
-        asked = read(body, MODELS)
+        asked = read(understood(self.shape, body), MODELS)
         self.received.append(json.loads(body))
         return asked
 
@@ -143,9 +165,12 @@ class StandIn:
         if name == "429":
             raise rate_limited(self.persona.retry_after)
         if name == "500":
-            raise broken()
+            raise broken(self.persona.status)
         if name == "garbage":
             return web.Response(text="<html><h1>Bad gateway</h1></html>", content_type="text/html")
+        if name == "wrong_type":
+            whole = self._replies().completion(asked, "honest")
+            return web.Response(text=json.dumps(whole), content_type="text/plain")
         if name == "truncated":
             return web.Response(body=b'{"choices": [{"mess', content_type="application/json")
         if name == "empty":
@@ -161,7 +186,7 @@ class StandIn:
         """Send half a reply and drop the connection, or blanks without an end."""
         whole = json.dumps(self._replies().completion(asked, "honest")).encode()
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        if name == "cut":
+        if name in {"cut", "stall"}:
             response.content_length = len(whole)
         await response.prepare(request)
         if name == "cut":
@@ -169,6 +194,9 @@ class StandIn:
             if request.transport is not None:
                 request.transport.abort()
             return response
+        if name == "stall":
+            await response.write(whole[: min(self.persona.after_bytes, len(whole) - 1)])
+            await _for_ever(request)
         while request.transport is not None and not request.transport.is_closing():
             await response.write(b" " if name == "trickle" else b" " * 65536)
             await asyncio.sleep(TRICKLE_SECONDS if name == "trickle" else 0)
@@ -201,7 +229,7 @@ def persona(wanted: Any) -> Persona:
         faults = error.errors(include_url=False, include_input=False)
         named = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in faults)
         raise ValueError(f"not a persona: {named}") from None
-    if made.name not in NAMES:
+    if made.name not in NAMES or made.then not in NAMES:
         raise ValueError(f"no such persona; there are {', '.join(NAMES)}")
     return Persona(**made.model_dump())
 
@@ -213,6 +241,9 @@ class _Wanted(Closed):
     delay_seconds: Annotated[float, Field(ge=0, le=LONGEST_DELAY_SECONDS)] | None = None
     retry_after: str | None = "1"
     times: Annotated[int, Field(ge=0)] | None = None
+    then: str = "honest"
+    status: Annotated[int, Field(ge=400, le=599)] = 500
+    after_bytes: Annotated[int, Field(ge=0)] = 0
 
 
 async def _for_ever(request: web.Request) -> None:

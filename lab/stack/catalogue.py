@@ -72,6 +72,7 @@ _DEBIAN = (
         version="0.23",
         programs={"blackbox_exporter": "usr/bin/prometheus-blackbox-exporter"},
     ),
+    Recipe(source="debian", origin="etcd-server", version="3.4", programs={"etcd": "usr/bin/etcd"}),
 )
 
 
@@ -115,6 +116,8 @@ _GO = (
         "v0.10.2",
         {"llm-d-inference-sim": "/cmd/llm-d-inference-sim"},
     ),
+    _go("github.com/grafana/loki/v3", "v3.7.8", {"loki": "/cmd/loki"}),
+    _go("k8s.io/kubernetes", "v1.34.4", {"kube-apiserver": "/cmd/kube-apiserver"}),
 )
 
 RECIPES: tuple[Recipe, ...] = (*_DEBIAN, *_GO)

@@ -15,6 +15,7 @@ from lab.stack.command import tail
 from lab.stack.errors import StackError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
@@ -30,7 +31,7 @@ class Launch:
     """How a program that serves HTTP is started, and where it tells that it is ready.
 
     `log` gets its output, appended; `folder` is its working directory; `environ` None hands on
-    this process's own.
+    this process's own; `tls` is how a readiness address over TLS is trusted.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Launch:
     ready_url: str
     folder: Path | None = None
     environ: Mapping[str, str] | None = None
+    tls: ssl.SSLContext | bool = True
 
 
 class Process:
@@ -127,7 +129,7 @@ class Process:
             while True:
                 self.check()
                 with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                    async with session.get(self.launch.ready_url) as answer:
+                    async with session.get(self.launch.ready_url, ssl=self.launch.tls) as answer:
                         if answer.status == 200:
                             return
                 await asyncio.sleep(_POLL_SECONDS)

@@ -8,15 +8,16 @@ from typing import Protocol
 
 from responder.alert import Change
 from responder.incident import Incident
-from responder.investigation.evidence import Evidence, Suspect
-from responder.investigation.report import Draft
+from responder.investigation.evidence import Evidence, Frame, Suspect
+from responder.investigation.report import Draft, Spend
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Brief:
     """All that an analyst may stand on.
 
-    `runbooks` maps an alert's name to its page; `onset_at` is in seconds since the epoch.
+    `runbooks` maps an alert's name to its page; `onset_at` is in seconds since the epoch; `frame`
+    is what a model's tools look closer at, where it is known.
     """
 
     incident: Incident
@@ -25,6 +26,7 @@ class Brief:
     suspects: tuple[Suspect, ...]
     changes: tuple[Change, ...]
     runbooks: Mapping[str, str]
+    frame: Frame | None = None
 
 
 class Analyst(Protocol):
@@ -37,3 +39,14 @@ class Analyst(Protocol):
 
 class AnalystError(Exception):
     """The analyst could not write a draft; the embedded one takes over."""
+
+    def __init__(self, problem: str, spend: Spend | None = None) -> None:
+        """Keep what was spent all the same."""
+        super().__init__(problem)
+        self.spend = spend or Spend()
+        self.evidence: tuple[Evidence, ...] = ()
+        """What the analyst had looked at before it could not go on."""
+
+
+class CeilingError(AnalystError):
+    """A call would cross a ceiling on spend, and was not made."""

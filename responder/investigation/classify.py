@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from responder.investigation import kinds_native, kinds_probe
+from responder.investigation import (
+    kinds_cluster,
+    kinds_gpu,
+    kinds_native,
+    kinds_probe,
+    kinds_unread,
+)
 from responder.investigation.evidence import CauseKind, Point, Suspect
 from responder.investigation.hypothesis import Hypothesis, moved, sentence, unique
 from responder.investigation.picture import Picture
@@ -21,6 +27,7 @@ AGREEMENT_BONUS = 0.04
 
 _SINGLE: tuple[Callable[[Picture, str], Hypothesis | None], ...] = (
     kinds_native.crash,
+    kinds_unread.unread,
     kinds_native.hung,
     kinds_native.overload,
     kinds_native.slowness,
@@ -35,6 +42,10 @@ _SINGLE: tuple[Callable[[Picture, str], Hypothesis | None], ...] = (
 _SEVERAL: tuple[Callable[[Picture, str], Iterable[Hypothesis]], ...] = (
     kinds_probe.reasons,
     kinds_probe.rollout,
+    kinds_cluster.endings,
+    kinds_cluster.unstartable,
+    kinds_cluster.rollout,
+    kinds_gpu.faults,
 )
 # What a component can show merely because one that it calls is ill.
 _SYMPTOMS = frozenset(
@@ -54,7 +65,7 @@ _SYMPTOMS = frozenset(
 
 def suspects(picture: Picture) -> tuple[Suspect, ...]:
     """Return the suspects, the likeliest first; one of kind `unknown` when nothing speaks."""
-    found = _merged(_hypotheses(picture))
+    found = kinds_gpu.explained(picture, _merged(_hypotheses(picture)))
     found = [_placed(picture, each) for each in found]
     found = _explained(picture, found)
     rankings = _rankings(picture)
@@ -69,7 +80,9 @@ def suspects(picture: Picture) -> tuple[Suspect, ...]:
 
 def _hypotheses(picture: Picture) -> list[Hypothesis]:
     found: list[Hypothesis] = []
-    for component in picture.components:
+    for component in sorted(
+        {*picture.components, *kinds_cluster.told(picture), *kinds_gpu.told(picture)}
+    ):
         single = (rule(picture, component) for rule in _SINGLE)
         found += [each for each in single if each is not None]
         for several in _SEVERAL:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from responder.guard import clean, line, mask_secrets
+from responder.guard import line, mask_secrets
 from responder.investigation import embedded
 from responder.investigation.analyst import Brief
+from responder.investigation.confidence import allowed, as_disproofs
 from responder.investigation.decide import decide
 from responder.investigation.disproof import Disproof
-from responder.investigation.evidence import CauseKind, Evidence, Status
+from responder.investigation.evidence import CLOCK, CauseKind, Evidence, Status
 from responder.investigation.grounding import Ground
+from responder.investigation.output_rules import Rules
 from responder.investigation.phrases import headline
+from responder.investigation.prose import split, uncarried
 from responder.investigation.report import (
     Action,
     Cause,
@@ -26,6 +30,8 @@ from responder.investigation.report import (
     Report,
     Standing,
 )
+from responder.investigation.suspicion import doubted, is_denial, suspected, told_of
+from responder.past import ORIGIN
 
 LONGEST_TEXT = 1200
 LONGEST_HEADLINE = 200
@@ -33,10 +39,7 @@ MOST_CAUSES = 5
 MOST_CLAIMS = 8
 MOST_ACTIONS = 8
 MOST_NOTES = 10
-_LINK = re.compile(r"(?i)\b(?:https?|ftp|file|javascript|data):\S+")
-_MARKUP = re.compile(r"!\[|<[!@#][^>]*>|@(?:here|channel|everyone)\b")
-# What a claim's evidence stands on; the alert and the catalogue of names are no witnesses.
-_NO_WITNESS = frozenset({"alert", "catalogue", "onset", "runbook", ""})
+MOST_REMEMBERED = 3
 _ORDER = (Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW)
 
 
@@ -55,12 +58,17 @@ def compose(brief: Brief, draft: Draft, disproofs: Sequence[Disproof], stamp: St
     A draft whose first cause keeps no verified claim does not lead: the embedded draft, which code
     wrote from the same evidence, takes its place, and the draft's claims are kept as unverified.
     """
-    ground = Ground(brief.evidence)
+    # What was so last time is no evidence of what is so now.
+    ground = Ground([each for each in brief.evidence if each.facts.get("origin") != ORIGIN])
     asked = _grounded(brief, _tidy(draft, brief), disproofs, ground)
     chosen = asked
-    if not asked.leads and draft.analyst != embedded.NAME:
+    hits = suspected(brief)
+    doubt = "" if asked.leads else "no claim of its first cause could be verified"
+    if hits and draft.causes and not _held_by_code(brief, asked):
+        doubt = "code does not suspect its first cause, and text was seen that reads like an order"
+    if doubt and draft.analyst != embedded.NAME:
         own = _grounded(brief, _tidy(embedded.draft(brief), brief), disproofs, ground)
-        note = f"no claim of {draft.analyst}'s first cause could be verified; code's ranking leads"
+        note = f"{draft.analyst}: {doubt}; code's ranking leads"
         chosen = _Grounded(
             draft=own.draft.model_copy(
                 update={
@@ -76,7 +84,18 @@ def compose(brief: Brief, draft: Draft, disproofs: Sequence[Disproof], stamp: St
             unverified=own.unverified + asked.unverified + _verified_of(asked),
             leads=own.leads,
         )
+    draft = chosen.draft.model_copy(update={"notes": (*told_of(hits), *chosen.draft.notes)})
+    chosen = dataclasses.replace(chosen, draft=draft)
     return _report(brief, chosen, disproofs, stamp, ground)
+
+
+def _held_by_code(brief: Brief, grounded: _Grounded) -> bool:
+    """Tell whether code itself suspects the first cause of a draft."""
+    first = grounded.causes[0] if grounded.causes else None
+    return first is not None and any(
+        (line(each.component, 200), each.kind) == (first.component, first.kind)
+        for each in brief.suspects
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,14 +120,7 @@ def _verified_of(grounded: _Grounded) -> tuple[Claim, ...]:
 
 def _tidy(draft: Draft, brief: Brief) -> Draft:
     """Clean every text of a draft: it may come from a model that read hostile text."""
-    links = {each.link for each in brief.evidence if each.link}
-    links |= {each.link for each in brief.changes if each.link}
-    links = {each for each in links if each.lower().startswith(("http://", "https://"))}
-
-    def text(value: str, limit: int) -> str:
-        masked = mask_secrets(clean(value, limit))
-        plain = _MARKUP.sub("", masked)
-        return _LINK.sub(lambda m: m.group() if m.group() in links else "<link removed>", plain)
+    text = Rules.of(brief).text
 
     def claims(given: Iterable[Claim]) -> tuple[Claim, ...]:
         return tuple(
@@ -138,6 +150,7 @@ def _tidy(draft: Draft, brief: Brief) -> Draft:
             "actions": tuple(
                 Action(text=text(each.text, 400), source=line(each.source, 128))
                 for each in draft.actions[:MOST_ACTIONS]
+                if each.source != "unverified" or not is_denial(each.text, draft)
             ),
             "notes": tuple(text(each, 300) for each in draft.notes[:MOST_NOTES]),
         }
@@ -150,7 +163,7 @@ def _grounded(
     unverified: list[Claim] = []
 
     def kept(claims: Iterable[Claim]) -> tuple[Claim, ...]:
-        read = [ground.claim(each) for each in claims]
+        read = [doubted(ground.claim(each), draft) for each in claims]
         unverified.extend(each for each in read if each.standing is not Standing.VERIFIED)
         return tuple(each for each in read if each.standing is Standing.VERIFIED)
 
@@ -165,7 +178,8 @@ def _grounded(
             held = _held(brief, cause)
             if draft.analyst == embedded.NAME:
                 held = max(held, cause.confidence, key=_ORDER.index)
-            confidence = max(held, _cap(brief, cause, claims, disproofs), key=_ORDER.index)
+            most = allowed(cause, claims, brief.evidence, disproofs, draft.refutations)
+            confidence = max(held, most, key=_ORDER.index)
             causes.append(cause.model_copy(update={"claims": claims, "confidence": confidence}))
             leads = leads or number == 0
     return _Grounded(
@@ -186,34 +200,15 @@ def _held(brief: Brief, cause: Cause) -> Confidence:
     return Confidence.LOW
 
 
-def _cap(
-    brief: Brief, cause: Cause, claims: Sequence[Claim], disproofs: Sequence[Disproof]
-) -> Confidence:
-    """Give the most that the claims allow: high needs two witnesses and a passed disproof.
-
-    A suspect that fails a disproof cannot be above low; failing is never made good by passing
-    others.
-    """
-    ids = {each for claim in claims for each in claim.evidence}
-    origins = {_origin(each) for each in brief.evidence if each.id in ids} - _NO_WITNESS
-    tried = [d for d in disproofs if (d.suspect, d.kind) == (cause.component, cause.kind)]
-    failed = any(each.held is False for each in tried)
-    passed = any(each.held is True for each in tried)
-    if not origins or failed:
-        return Confidence.LOW
-    return Confidence.HIGH if len(origins) > 1 and passed else Confidence.MEDIUM
-
-
-def _origin(evidence: Evidence) -> str:
-    return evidence.facts.get("origin", evidence.source)
-
-
 def _report(
     brief: Brief, chosen: _Grounded, disproofs: Sequence[Disproof], stamp: Stamp, ground: Ground
 ) -> Report:
     draft = chosen.draft
     causes = chosen.causes or (_unknown(brief, ground),)
     notes = [*draft.notes, *_notes(brief)]
+    rules = Rules.of(brief)
+    actions, doubtful = split(_actions(brief, draft), ground)
+    tried = (*disproofs, *as_disproofs(draft.refutations))
     return Report(
         id=stamp.report_id,
         incident=brief.incident.id,
@@ -223,10 +218,10 @@ def _report(
         impact=_impact(brief),
         causes=causes,
         timeline=_timeline(brief, causes),
-        ruled_out=(*chosen.ruled_out, *_withstood(disproofs, causes[0], ground)),
-        unverified=chosen.unverified,
-        actions=_actions(brief, draft),
-        coverage=tuple(_coverage(each) for each in brief.evidence),
+        ruled_out=(*chosen.ruled_out, *_withstood(tried, causes[0], ground)),
+        unverified=(*chosen.unverified, *doubtful),
+        actions=actions,
+        coverage=tuple(_coverage(each, rules) for each in brief.evidence),
         decision=decide(brief.incident, brief.evidence, causes),
         analyst=draft.analyst,
         partial=draft.partial,
@@ -255,7 +250,10 @@ def _headline(draft: Draft, causes: Sequence[Cause], ground: Ground) -> str:
     if not draft.causes or draft.causes[0].component != first.component:
         return own
     ids = [each for claim in first.claims for each in claim.evidence]
+    said = Claim(text=draft.headline, evidence=tuple(ids))
     fits = draft.headline and not ground.text_problem(draft.headline, ground.of(ids))
+    fits = fits and not doubted(said, draft).problem
+    fits = fits and not uncarried(draft.headline, (c for each in causes for c in each.claims))
     return draft.headline if fits else own
 
 
@@ -271,8 +269,18 @@ def _notes(brief: Brief) -> Iterable[str]:
     gone = [each for each in silent if each not in answered]
     if gone:
         yield f"not seen: {', '.join(gone)}; see the coverage"
+    clocks = (each for each in brief.evidence if each.title == CLOCK)
+    yield from (each.detail for each in clocks if each.source == "prometheus")
+    yield from _seen_before(brief)
     if not answered & {"prometheus", "exporter"}:
         yield "neither Prometheus nor the exporter answered: this stands on the alert alone"
+
+
+def _seen_before(brief: Brief) -> Iterable[str]:
+    for each in brief.evidence:
+        if each.facts.get("origin") == ORIGIN:
+            told = [text for name, text in each.facts.items() if name != "origin"]
+            yield from (f"seen before: {text}; not evidence" for text in told[:MOST_REMEMBERED])
 
 
 def _withstood(disproofs: Sequence[Disproof], first: Cause, ground: Ground) -> tuple[Claim, ...]:
@@ -349,14 +357,14 @@ def _in_page(action: Action, page: str) -> bool:
     return bool(plain(action.text)) and plain(action.text) in plain(page)
 
 
-def _coverage(evidence: Evidence) -> Coverage:
+def _coverage(evidence: Evidence, rules: Rules) -> Coverage:
     detail = (
         "" if evidence.source == "runbooks" and evidence.status is Status.OK else evidence.detail
     )
     return Coverage(
         source=evidence.source,
-        title=evidence.title,
+        title=line(rules.text(evidence.title, 300), 300),
         status=evidence.status,
-        detail=line(detail, 300),
+        detail=mask_secrets(line(detail, 300)),
         evidence=evidence.id,
     )

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from responder.guard import mask_secrets
 from responder.incident import Incident
 from responder.investigation.evidence import CauseKind, Evidence, Status
 from responder.investigation.report import Cause, Confidence, Decision, DecisionKind
@@ -81,19 +82,23 @@ def _escalation(kind: DecisionKind) -> str:
     }[kind]
 
 
+def _can_be_written(name: str, value: str) -> bool:
+    is_plain = value.isprintable() and mask_secrets(value) == value
+    return _LABEL.fullmatch(name) is not None and is_plain
+
+
 def silence(incident: Incident) -> str:
-    """Return an amtool line that would silence the leading alert; it is shown, never run."""
+    """Return an amtool line that would silence the leading alert; it is shown, never run.
+
+    None where a label that narrows it cannot be written: without it others would be silent too.
+    """
     labels = incident.lead.alert.labels
     chosen = [name for name in _IDENTIFYING if labels.get(name)]
     if labels.get("target"):
         chosen = [name for name in chosen if name in {"alertname", "target"}]
-    matchers = [
-        shlex.quote(f"{name}={quote(labels[name])}")
-        for name in chosen
-        if _LABEL.fullmatch(name) and labels[name].isprintable()
-    ]
-    if not matchers:
+    if not chosen or not all(_can_be_written(name, labels[name]) for name in chosen):
         return ""
+    matchers = [shlex.quote(f"{name}={quote(labels[name])}") for name in chosen]
     comment = shlex.quote(f"incident {incident.id}")
     options = f"--duration={SILENCE_DURATION} --comment={comment}"
     return f"amtool silence add {options} {' '.join(matchers)}"

@@ -14,6 +14,19 @@ import pydantic
 
 Floats = npt.NDArray[np.float64]
 
+CLOCK = "clock of Prometheus"
+"""Title of the evidence that says how far Prometheus's clock is from ours, where it matters."""
+
+
+ASKED_BY = "asked by"
+"""The fact that marks evidence whose query an analyst wrote."""
+
+CALLS = "who calls whom"
+"""How the title of evidence begins whose quantities are calls."""
+
+CALL, CALLER, CALLEE = "calls", "caller", "callee"
+"""The name of such a quantity, and its labels."""
+
 
 class Status(StrEnum):
     """What came of asking: only `ok` carries quantities, and `empty` is not healthy."""
@@ -118,6 +131,17 @@ class Suspect(Record):
     supporting: tuple[str, ...] = ()
     opposing: tuple[str, ...] = ()
     points: tuple[Point, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recalled:
+    """What a query gave at another time: series as labels and values, or why there are none."""
+
+    status: Status
+    series: tuple[tuple[Mapping[str, str], tuple[float, ...]], ...] = ()
+    problem: str = ""
+    seconds: float = 0.0
+    link: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -47,6 +47,8 @@ async def ask_all(asked: Sequence[Source], question: Question) -> list[tuple[str
 
 async def _ask(source: Source, question: Question) -> Finding:
     kind = _kind(source)
+    if question.is_past and not getattr(source, "knows_past", False):
+        return _nothing(kind, question, "knows only the present")
     try:
         async with asyncio.timeout(question.deadline_seconds + GRACE_SECONDS):
             return await source.gather(question)

@@ -14,11 +14,12 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from responder.guard import line
-from responder.investigation.evidence import Evidence, Status
+from responder.investigation.evidence import ASKED_BY, Evidence, Status
+from responder.investigation.order_words import Moments, moments_of, wrong_order
 from responder.investigation.plain_words import (
     change_of,
     factors,
@@ -27,6 +28,7 @@ from responder.investigation.plain_words import (
     wrong_directions,
     wrong_states,
 )
+from responder.investigation.printed_units import FITS, SCALES, dimension_of
 from responder.investigation.report import Claim, Standing
 
 TOLERANCE_RATIO = 0.01
@@ -36,60 +38,6 @@ MOST_TIMES = 60
 REPEATED_WORDS = 6
 DAY_SECONDS = 86_400
 
-_UNITS: Mapping[str, tuple[str, float]] = {
-    "us": ("seconds", 1e-6),
-    "µs": ("seconds", 1e-6),
-    "microseconds": ("seconds", 1e-6),
-    "ms": ("seconds", 1e-3),
-    "millisecond": ("seconds", 1e-3),
-    "milliseconds": ("seconds", 1e-3),
-    "s": ("seconds", 1.0),
-    "sec": ("seconds", 1.0),
-    "secs": ("seconds", 1.0),
-    "second": ("seconds", 1.0),
-    "seconds": ("seconds", 1.0),
-    "m": ("seconds", 60.0),
-    "min": ("seconds", 60.0),
-    "mins": ("seconds", 60.0),
-    "minute": ("seconds", 60.0),
-    "minutes": ("seconds", 60.0),
-    "h": ("seconds", 3600.0),
-    "hour": ("seconds", 3600.0),
-    "hours": ("seconds", 3600.0),
-    "d": ("seconds", 86_400.0),
-    "day": ("seconds", 86_400.0),
-    "days": ("seconds", 86_400.0),
-    "%": ("ratio", 0.01),
-    "percent": ("ratio", 0.01),
-    "x": ("factor", 1.0),
-    "\u00d7": ("factor", 1.0),
-    "fold": ("factor", 1.0),
-    "times": ("factor", 1.0),
-    "/s": ("per_second", 1.0),
-    "rps": ("per_second", 1.0),
-    "qps": ("per_second", 1.0),
-    "rpm": ("per_second", 1 / 60),
-    "b": ("bytes", 1.0),
-    "bytes": ("bytes", 1.0),
-    "kb": ("bytes", 1e3),
-    "mb": ("bytes", 1e6),
-    "gb": ("bytes", 1e9),
-    "tb": ("bytes", 1e12),
-    "kib": ("bytes", 2.0**10),
-    "mib": ("bytes", 2.0**20),
-    "gib": ("bytes", 2.0**30),
-    "tib": ("bytes", 2.0**40),
-}
-_SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
-# Which units of quantities a printed dimension may be found in.
-_FITS: Mapping[str, frozenset[str]] = {
-    "seconds": frozenset({"seconds"}),
-    "ratio": frozenset({"ratio"}),
-    "factor": frozenset({"ratio"}),
-    "per_second": frozenset({"per_second"}),
-    "bytes": frozenset({"bytes"}),
-    "": frozenset({"", "count"}),
-}
 _DATE = re.compile(
     r"\b(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?)?(?:Z|\+00:00)?"
 )
@@ -105,8 +53,6 @@ _NUMBER = re.compile(
     r"|(?:requests?|tokens?) an? (?:second|minute|hour)\b|[A-Za-zµ]+)?"
 )
 _PROPER = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{2,}\w*")
-_RATE = re.compile(r"(?:/\s?|per |an? )(s|min|h)(?:ec(?:ond)?|ute|our)?$")
-_PERIODS: Mapping[str, float] = {"s": 1.0, "min": 60.0, "h": 3600.0}
 # A ratio may be printed bare where the words before it say that it is one.
 _SHARE = re.compile(r"(?:share|ratio|fraction|factor)s?(?: of| is| was| at)? ?$", re.IGNORECASE)
 # The times between which a distance may be told.
@@ -124,6 +70,7 @@ class Cited:
     distances: tuple[float, ...] = ()
     states: frozenset[str] = frozenset()
     changes: tuple[float, ...] = ()
+    moments: Moments = field(default_factory=dict)
 
 
 def cited(evidence: Iterable[Evidence]) -> Cited:
@@ -142,6 +89,7 @@ def cited(evidence: Iterable[Evidence]) -> Cited:
         literals=frozenset(re.findall(r"\d+(?:\.\d+)?", plain)),
         distances=tuple(_distances(members)),
         states=frozenset(state for each in members for state in states_of(each)),
+        moments=moments_of(members),
         changes=tuple(change for each in members if (change := change_of(each)) is not None),
     )
 
@@ -158,7 +106,9 @@ def _distances(members: Sequence[Evidence]) -> Iterator[float]:
 
 def _texts(evidence: Evidence) -> Iterator[str]:
     yield from (evidence.id, evidence.title, evidence.source, evidence.component or "")
-    yield from (evidence.query, evidence.detail)
+    # The query of an analyst is its own words, and no witness of them.
+    yield from (() if ASKED_BY in evidence.facts else (evidence.query,))
+    yield evidence.detail
     for name, value in evidence.facts.items():
         yield from (name, value)
     for quantity in evidence.quantities:
@@ -255,6 +205,7 @@ class Ground:
         missing += _numbers(plain, known)
         missing += [word for word, value in factors(plain) if not _factor_known(value, known)]
         missing += [*wrong_states(plain, known.states), *wrong_directions(plain, known.changes)]
+        missing += wrong_order(text, known.moments, self.names)
         missing += [
             name
             for name in _PROPER.findall(text)
@@ -263,6 +214,10 @@ class Ground:
         if not missing:
             return ""
         return "not in the cited evidence: " + ", ".join(dict.fromkeys(missing))
+
+    def prose_problem(self, text: str) -> str:
+        """Return what in a text that cites nothing is in no evidence at all."""
+        return self.text_problem(text, self._everything)
 
     def id_of(self, source: str) -> str:
         """Return the id of the first evidence of a source, empty when there is none."""
@@ -347,10 +302,10 @@ def _numbers(text: str, known: Cited) -> Iterator[str]:
         digits = re.sub(r"[,\u202f ]", "", whole) + (fraction or "") + (exponent or "")
         value = float(digits) * (-1 if sign in {"-", "\u2212"} else 1)
         resolution = 0.5 * 10.0 ** -(len(fraction or ".") - 1)
-        dimension, size = _dimension(unit or "")
+        dimension, size = dimension_of(unit or "")
         if not dimension and not scale and _SHARE.search(text[: found.start()]):
             dimension = "ratio"
-        size *= _SCALES.get(scale or "", 1.0)
+        size *= SCALES.get(scale or "", 1.0)
         if exponent:
             resolution *= 10.0 ** int(exponent[1:])
         near = abs(resolution * size)
@@ -364,17 +319,8 @@ def _numbers(text: str, known: Cited) -> Iterator[str]:
             )
 
 
-def _dimension(unit: str) -> tuple[str, float]:
-    flat = re.sub(r"\s+", " ", unit.strip().lower())
-    if rate := _RATE.search(flat):
-        return "per_second", 1.0 / _PERIODS[rate[1]]
-    if unit == "M":
-        return "", 1e6
-    return _UNITS.get(re.sub(r"\s", "", flat), ("", 1.0))
-
-
 def _number_known(value: float, near: float, dimension: str, known: Cited) -> bool:
-    fits = _FITS[dimension]
+    fits = FITS[dimension]
     for quantity, unit in known.quantities:
         if unit in fits and _same(value, quantity, near):
             return True

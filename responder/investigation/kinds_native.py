@@ -6,6 +6,8 @@ import math
 
 from responder.investigation.evidence import CauseKind, Point
 from responder.investigation.hypothesis import Hypothesis, earlier, level, moved, rose
+from responder.investigation.kinds_cluster import rolled
+from responder.investigation.kinds_unread import answer_to_scrape
 from responder.investigation.movement import Movement
 from responder.investigation.picture import Picture, strongest
 from responder.investigation.vocabulary import Role
@@ -94,6 +96,8 @@ def crash(picture: Picture, component: str) -> Hypothesis | None:
     if not gone:
         own_will = fresh is not None and _rolled(picture, component, fresh.now)
         return None if fresh is None or own_will else _came_back(picture, component, fresh)
+    if answer_to_scrape(picture, component) is not None:
+        return None  # who answers is not gone
     first = gone[0]
     text = f"{component} cannot be scraped: up is 0"
     if first.moved_at is not None:
@@ -119,12 +123,11 @@ def crash(picture: Picture, component: str) -> Hypothesis | None:
 
 
 def _rolled(picture: Picture, component: str, started_at: float) -> bool:
-    """Say whether a change announced for the component explains its new process."""
+    """Say whether a change of the component, announced or seen, explains its new process."""
     near = 10 * picture.step
-    return any(
-        change.service == component and abs(change.at - started_at) <= near
-        for change, _ in picture.changes
-    )
+    times = [change.at for change, _ in picture.changes if change.service == component]
+    times += [quantity.value for quantity, _ in rolled(picture, component)]
+    return any(abs(at - started_at) <= near for at in times)
 
 
 def _came_back(picture: Picture, component: str, fresh: Movement) -> Hypothesis:

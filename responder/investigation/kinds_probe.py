@@ -15,6 +15,7 @@ from responder.investigation.kinds_native import (
     slow,
     stalled,
 )
+from responder.investigation.kinds_unread import answer_to_scrape
 from responder.investigation.picture import (
     CHANGE_LEAST_SECONDS,
     CHANGE_SAMPLES,
@@ -129,6 +130,7 @@ def _doubt(picture: Picture, component: str, kind: CauseKind) -> float:
     """Return what the component's own series leave of what was seen from outside."""
     tokens = picture.of(component, Role.TOKENS)
     alive = bool(picture.of(component, Role.UP)) and not down(picture, component)
+    alive = alive or answer_to_scrape(picture, component) is not None
     if kind is CauseKind.HUNG_ENGINE and tokens and stalled(picture, component) is None:
         return 0.4
     if kind is CauseKind.CRASH and alive:

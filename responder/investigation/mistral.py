@@ -1,4 +1,4 @@
-"""The Mistral analyst: the evidence in, one `submit_report` call out, within a deadline.
+"""The Mistral analyst: the evidence in, tools on offer, one `submit_report` call out, in time.
 
 The only importer of the SDK, and it imports it late: who uses the embedded analyst pays neither
 its time nor its memory. Retries, deadlines and the breaker are our own, since the SDK's default is
@@ -8,119 +8,96 @@ none, its timeout is per phase, and its Retry-After has no cap.
 from __future__ import annotations
 
 import asyncio
-import random
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from pydantic import AfterValidator, Field
 
-from responder.investigation.analyst import AnalystError, Brief
-from responder.investigation.model_reply import (
-    Answer,
-    PassingError,
-    arguments,
-    correction,
-    failure,
-    judged,
+from responder.investigation.analyst import AnalystError, Brief, CeilingError
+from responder.investigation.evidence import Window
+from responder.investigation.model_caller import (
+    BREAKER_FAILURES,
+    BREAKER_SECONDS,
+    Caller,
+    Request,
+    Trail,
 )
+from responder.investigation.model_listing import told_of
+from responder.investigation.model_loop import Loop, begun, opening
+from responder.investigation.model_reply import Answer, PassingError, failure, judged
 from responder.investigation.model_reply import answer as read_answer
-from responder.investigation.prompt import draft, fit, messages, tool
-from responder.investigation.report import Draft, Spend
-from responder.spend import Price, PriceTable, charged
-from toolkit.secrets import Secret
-from toolkit.settings import Duration, Settings, fault
+from responder.investigation.model_settings import (
+    Clockwork,
+    Means,
+    MistralSettings,
+    Observers,
+)
+from responder.investigation.report import Draft
+from responder.investigation.tool import Bench
+from responder.investigation.toolbox import Toolbox
+from responder.investigation.turns import Journal, NoJournal
+from responder.ledger import Ledger, UnsharedBooks
+from responder.source import Question
 
 if TYPE_CHECKING:
     from httpx2 import AsyncClient, Client
     from mistralai.client import Mistral
 
+__all__ = [
+    "BREAKER_FAILURES",
+    "BREAKER_SECONDS",
+    "Clockwork",
+    "Means",
+    "MistralAnalyst",
+    "MistralSettings",
+    "Observers",
+]
+
 log = structlog.get_logger(__name__)
 
-ATTEMPTS = 3
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 8.0
-FIRST_MODEL_SHARE = 0.6
-BREAKER_FAILURES = 3
-BREAKER_SECONDS = 60.0
+LISTING_SECONDS = 10.0
+END_SECONDS = 0.5
 
 Observe = Callable[[str, str], None]
 """Told of each call: the model and the outcome."""
 
 
-def _server(value: str) -> str:
-    trimmed = value.rstrip("/")
-    if not trimmed.startswith(("http://", "https://")):
-        raise fault("not a web URL", "write it like https://api.mistral.ai")
-    if trimmed.endswith("/v1"):
-        raise fault("ends in /v1, which the client adds", "leave /v1 out")
-    return trimmed
-
-
-class MistralSettings(Settings):
-    """A model behind Mistral's chat API, Mistral's own or any server that speaks it."""
-
-    model: str = Field(default="mistral-small-latest", min_length=1)
-    api_key: Secret | None = None
-    """The key; without it requests carry none, as local servers take them."""
-    server_url: Annotated[str, AfterValidator(_server)] = "https://api.mistral.ai"
-    """Where it is, without /v1."""
-    deadline: Duration = 20.0
-    """How long the whole analysis may take; then the embedded analyst writes."""
-    fallback_model: str | None = None
-    """Asked when the model itself failed for good, or took over 0.6 of the deadline."""
-    max_output_tokens: int = Field(default=3000, ge=100, le=32_000)
-    tool_choice: Literal["any", "required", "auto"] = "any"
-    """How the server calls a forced tool: `any` at Mistral, `required` at vLLM."""
-    prices: Mapping[str, Price] = {}
-    """Per million tokens, by model; without one a report states its tokens alone."""
-    currency: str = "USD"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Clockwork:
-    """Time and chance, given so that tests need neither."""
-
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    chance: Callable[[], float] = random.random
-
-
-@dataclass(kw_only=True, slots=True)
-class Trail:
-    """What came of one analysis so far: its calls, what they cost, what last went wrong."""
-
-    ends_at: float
-    calls: int = 0
-    spend: Spend = field(default_factory=Spend)
-    problem: str = ""
-
-    def late(self, limit_seconds: float) -> str:
-        """Say why there is no report."""
-        before = f", before it: {self.problem}" if self.problem else ""
-        return f"no report within {limit_seconds:g} s (call {self.calls} without an end{before})"
-
-
 class MistralAnalyst:
-    """Asks the model once, corrects a malformed answer once, and retries what passes."""
+    """Leads a model through its turns, within limits; one for all analyses of the process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an analyst works with
         self,
         settings: MistralSettings,
         *,
         observe: Observe | None = None,
+        observers: Observers | None = None,
         clockwork: Clockwork | None = None,
+        ledger: Ledger | None = None,
+        means: Means | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        """Connect nothing yet; *observe* is told of each call."""
+        """Connect nothing yet; *observe* is told of each call, *ledger* writes each down.
+
+        Without *means* the model has no tools, without a *journal* nobody can go on for it.
+        """
+        heard = observers or Observers()
         self._settings = settings
-        self._observe = observe or (lambda _model, _outcome: None)
+        self._observers = replace(heard, called=observe) if observe else heard
         self._clockwork = clockwork or Clockwork()
+        self._ledger = ledger or Ledger(UnsharedBooks())
+        self._means = means
+        self._journal = journal or NoJournal()
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
-        self._failures = 0
-        self._closed_until = 0.0
+        self._caller = Caller(
+            settings,
+            self._connected,
+            observers=self._observers,
+            clockwork=self._clockwork,
+            ledger=self._ledger,
+        )
 
     @property
     def deadline_seconds(self) -> float:
@@ -134,6 +111,20 @@ class MistralAnalyst:
         except AnalystError as error:
             log.warning("model client not built", problem=str(error))
 
+    async def check_models(self) -> None:
+        """Look whether the account has the models, and until when; never raises."""
+        try:
+            async with asyncio.timeout(LISTING_SECONDS):
+                body = await (await self._connected()).models()
+        except (TimeoutError, AnalystError, PassingError) as error:
+            log.warning("models not listed", problem=str(error) or "no answer in time")
+            return
+        for model in filter(None, (self._settings.model, self._settings.fallback_model)):
+            told = told_of(body, model)
+            self._observers.listed(model, told)
+            if told.is_listed is False:
+                log.warning("model not on the account's list", model=model, remedy="check `model`")
+
     async def _connected(self) -> Connection:
         async with self._connecting:
             if self._connection is None:
@@ -146,6 +137,7 @@ class MistralAnalyst:
 
     async def aclose(self) -> None:
         """Close the client's connections."""
+        await self._ledger.aclose()
         async with self._connecting:
             if self._connection is not None:
                 await self._connection.aclose()
@@ -153,110 +145,87 @@ class MistralAnalyst:
 
     async def analyse(self, brief: Brief) -> Draft:
         """Write a draft; raises AnalystError when the model does not within the deadline."""
-        self._check_breaker()
-        limit_seconds = self._settings.deadline
-        trail = Trail(ends_at=self._clockwork.clock() + limit_seconds)
+        self._caller.check_breaker()
+        limit_seconds, now = self._settings.deadline, self._clockwork.clock()
+        trail = Trail(incident_id=brief.incident.id, ends_at=now + limit_seconds)
+        loop: Loop | None = None
+        failure: AnalystError | None = None
         try:
             async with asyncio.timeout(limit_seconds):
-                found = await self._analyse(brief, trail)
+                loop = await self._begun(brief, trail, now)
+                await loop.run()
         except TimeoutError:
-            self._observe(self._settings.model, "timeout")
-            problem = trail.late(limit_seconds)
+            model = self._settings.model if loop is None else loop.conversation.model
+            self._caller.observe(model, "timeout")
+            self._caller.count_failure()
+            failure = AnalystError(trail.late(limit_seconds))
         except PassingError as error:
-            problem = str(error)
-        else:
-            self._failures = 0
-            return found
-        self._count_failure()
-        raise AnalystError(problem)
+            self._caller.count_failure()
+            failure = AnalystError(str(error))
+        except AnalystError as error:
+            failure = error
+        if failure is None and loop is not None:
+            self._caller.count_success()
+            return loop.conversation.outcome()
+        raise await self._ended(failure or AnalystError("no analysis"), loop, trail)
 
-    async def _analyse(self, brief: Brief, trail: Trail) -> Draft:
-        model, fallback = self._settings.model, self._settings.fallback_model
-        if fallback is None:
-            return await self._with(model, brief, trail)
-        share_seconds = FIRST_MODEL_SHARE * self._settings.deadline
-        try:
-            async with asyncio.timeout(share_seconds):
-                return await self._with(model, brief, trail)
-        except TimeoutError:
-            self._observe(model, "timeout")
-            trail.problem = f"{model}: {trail.late(share_seconds)}"
-        except (AnalystError, PassingError) as error:
-            trail.problem = f"{model}: {error}"
-        log.warning("model failed, fallback asked", model=model, problem=trail.problem)
-        note = f"{trail.problem}; {fallback} wrote instead"
-        found = await self._with(fallback, brief, trail)
-        return found.model_copy(update={"notes": (*found.notes, note)})
+    async def _begun(self, brief: Brief, trail: Trail, now: float) -> Loop:
+        """Begin, or go on where another process was: what is in the journal is not asked again."""
+        toolbox = self._toolbox(brief)
+        offered = () if toolbox is None else toolbox.offered
+        start = await asyncio.to_thread(opening, brief, self._settings, offered)
+        entries = await self._journal.begin(brief.incident.id, start)
+        conversation = await begun(brief, start)
+        for entry in entries:
+            conversation.take(entry)
+        trail.spend = conversation.spend
+        if entries:
+            log.info("model's turns taken up again", incident=brief.incident.id, turns=len(entries))
+        return Loop(
+            settings=self._settings,
+            caller=self._caller,
+            toolbox=toolbox,
+            journal=self._journal,
+            clockwork=self._clockwork,
+            trail=trail,
+            conversation=conversation,
+            began_at=now,
+            written=len(entries),
+        )
 
-    async def _with(self, model: str, brief: Brief, trail: Trail) -> Draft:
-        """Ask one model; an answer that cannot be read is handed back to it once."""
-        # In a thread: cleaning and masking much evidence takes a fifth of a second.
-        talk: list[dict[str, Any]] = list(await asyncio.to_thread(messages, brief))
-        for is_last in (False, True):
-            answer = await self._patiently(model, talk, trail)
-            trail.spend = charged(trail.spend, answer.usage, self._price_table())
+    async def _ended(self, failure: AnalystError, loop: Loop | None, trail: Trail) -> AnalystError:
+        """Journal an end without a report; what was looked at by then goes with the error."""
+        failure.spend = trail.spend
+        if loop is not None:
+            failure.evidence = loop.conversation.evidence
+            entry = loop.end(str(failure), is_ceiling=isinstance(failure, CeilingError))
             try:
-                given = fit(arguments(answer), brief)
-            except AnalystError as error:
-                self._observe(model, "unreadable")
-                trail.problem = str(error)
-                if is_last:
-                    raise
-                talk += correction(answer, trail.problem)
-                continue
-            self._observe(model, "ok")
-            return draft(given, brief, analyst=f"mistral ({model})", spend=trail.spend)
-        raise AnalystError("no answer that can be read")
+                async with asyncio.timeout(END_SECONDS):
+                    await loop.write(entry)
+            except TimeoutError:
+                log.warning("model's end not journalled", incident=trail.incident_id)
+        return failure
 
-    async def _patiently(self, model: str, talk: list[dict[str, Any]], trail: Trail) -> Answer:
-        """Call, and try again what may pass, Retry-After as a floor.
-
-        A longer wait than the cap, or than what is left, is not waited for.
-        """
-        pause = FIRST_PAUSE_SECONDS
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return await self._call(model, talk, trail)
-            except PassingError as error:
-                self._observe(model, "passing_error")
-                trail.problem = str(error)
-                wished = error.after_seconds or 0.0
-                wait_seconds = max(wished, pause * (0.5 + self._clockwork.chance()))
-                left_seconds = trail.ends_at - self._clockwork.clock()
-                is_vain = wished > LONGEST_PAUSE_SECONDS or wait_seconds >= left_seconds
-                if attempt == ATTEMPTS or is_vain:
-                    raise
-                log.info("model call tried again", model=model, problem=str(error))
-            await self._clockwork.sleep(wait_seconds)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        raise AnalystError("no attempt was made")
-
-    async def _call(self, model: str, talk: list[dict[str, Any]], trail: Trail) -> Answer:
-        connection = await self._connected()
-        trail.calls += 1
-        try:
-            return await connection.ask(model, talk)
-        except AnalystError:
-            self._observe(model, "refused")
-            raise
-
-    def _price_table(self) -> PriceTable:
-        return PriceTable(prices=self._settings.prices, currency=self._settings.currency)
-
-    def _check_breaker(self) -> None:
-        left = self._closed_until - self._clockwork.clock()
-        if left > 0:
-            self._observe(self._settings.model, "not_asked")
-            raise AnalystError(
-                f"not asked for {left:.0f} s more: it failed {BREAKER_FAILURES} times"
-            )
-
-    def _count_failure(self) -> None:
-        """Count a failure towards the breaker; after its time, one more closes it again."""
-        self._failures += 1
-        if self._failures >= BREAKER_FAILURES:
-            self._closed_until = self._clockwork.clock() + BREAKER_SECONDS
-            self._failures = BREAKER_FAILURES - 1
+    def _toolbox(self, brief: Brief) -> Toolbox | None:
+        """Lay out what the model's tools may look at; None where none is of use."""
+        means = self._means
+        if means is None:
+            return None
+        fired = min(each.alert.starts_at for each in brief.incident.episodes)
+        now = means.clock()
+        question = Question(
+            incident=brief.incident,
+            window=Window(start=min(fired, now) - means.look_back_seconds, end=now),
+            step_seconds=0.0,
+            topology=means.topology,
+            changes=brief.changes,
+            session=means.session,
+            deadline_seconds=self._settings.deadline,
+            moment=means.moment,
+        )
+        bench = Bench(brief=brief, sources=means.sources, question=question)
+        toolbox = Toolbox(bench=bench, told=self._observers.looked)
+        return toolbox if toolbox.offered else None
 
 
 class Silent:
@@ -304,20 +273,35 @@ class Connection:
         self.blocking.close()
         await self.http.aclose()
 
-    async def ask(self, model: str, talk: list[dict[str, Any]]) -> Answer:
+    async def models(self) -> Any:
+        """Give the account's list of models as it came; raises PassingError or AnalystError.
+
+        Not through the SDK, whose records fit Mistral's own list alone.
+        """
+        try:
+            reply = await self.http.get(f"{self.settings.server_url}/v1/models")
+            if reply.status_code == 200:
+                return json.loads(reply.content)
+            problem = judged(reply.status_code, None, reply.text)
+        except Exception as error:  # noqa: BLE001 - whatever it raises may quote the reply
+            problem = failure(error)
+        raise problem
+
+    async def ask(self, request: Request) -> Answer:
         """Make one call; raises PassingError or AnalystError, neither with the reply's body."""
         from mistralai.client import errors  # noqa: PLC0415 - loaded by `build`
 
         # Plain mappings, which the SDK takes as well as its own records.
-        conversation: Any = talk
-        tools: Any = [tool()]
+        conversation: Any = request.talk
+        tools: Any = request.tools
+        choice: Any = request.choice
         try:
             reply = await self.client.chat.complete_async(
-                model=model,
+                model=request.model,
                 messages=conversation,
                 tools=tools,
-                tool_choice=self.settings.tool_choice,
-                parallel_tool_calls=False,
+                tool_choice=choice,
+                parallel_tool_calls=len(request.tools) > 1,
                 temperature=0.0,
                 max_tokens=self.settings.max_output_tokens,
             )
@@ -326,7 +310,7 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - whatever the SDK raises may quote the reply
             problem = failure(error)
         else:
-            return read_answer(reply, model, self.settings.prices)
+            return read_answer(reply, request.model, self.settings.prices)
         # Outside of the handler: the SDK's error, with the request and the reply, is let go.
         raise problem
 

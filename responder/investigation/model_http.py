@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import httpx2
 
+from responder.investigation.model_pace import HEARD
+
 LARGEST_REPLY_BYTES = 4 * 1024 * 1024
 CONNECT_SECONDS = 5.0
 
@@ -33,6 +35,9 @@ class Transport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Exchange one request for a whole reply; raises ReplyTooLargeError."""
         reply = await self._inner.handle_async_request(self._sent(request))
+        heard = HEARD.get()
+        if heard is not None:
+            heard.headers = {name.lower(): value[:200] for name, value in reply.headers.items()}
         body = bytearray()
         try:
             async for chunk in reply.aiter_bytes():

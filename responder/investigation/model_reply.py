@@ -1,4 +1,4 @@
-"""A model's reply read, its failures judged, and a malformed one handed back to it."""
+"""A model's reply read, and its failures judged."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from responder.guard import line, mask_secrets
 from responder.investigation.analyst import AnalystError
-from responder.investigation.prompt import TOOL, ReportArguments, read
 from responder.spend import Usage
 from toolkit.secrets import SecretError
 
@@ -23,22 +21,31 @@ REMEDIES = {
     403: "check the account's rights",
     404: "check model and server_url",
 }
-LONGEST_PROBLEM = 300
 MOST_TOKENS = 100_000_000
-# Nine letters or digits, as Mistral wants it; other servers take any. Ours rather than the
-# server's, since some give ids that others refuse.
-CALL_ID = "vigiecall"
 # Words and numbers of the API's own; anything else could be an echo of what was sent.
 _CODES = (("type", re.compile(r"[a-z]+(?:_[a-z]+){0,5}")), ("code", re.compile(r"[0-9]{1,6}")))
 
 
 class PassingError(Exception):
-    """The call failed in a way that another try may mend; `after_seconds` is the server's wish."""
+    """The call failed in a way that another try may mend; `after_seconds` is the server's wish.
 
-    def __init__(self, problem: str, after_seconds: float | None = None) -> None:
+    `is_unspent` says that it cost nothing for sure.
+    """
+
+    def __init__(
+        self, problem: str, after_seconds: float | None = None, *, is_unspent: bool = False
+    ) -> None:
         """Keep the wish beside the problem."""
         super().__init__(problem)
         self.after_seconds = after_seconds
+        self.is_unspent = is_unspent
+
+
+class RefusedError(AnalystError):
+    """The call was not made, or the server refused it: it cost nothing."""
+
+    is_about_choice = False
+    """Whether the server refused it for the way in which a tool was forced."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,44 +81,7 @@ def _tokens(count: int | None) -> int:
     return min(max(count or 0, 0), MOST_TOKENS)
 
 
-def arguments(reply: Answer) -> ReportArguments:
-    """Read what `submit_report` was called with; raises AnalystError."""
-    given = _submitted(reply)
-    if reply.finish_reason == "length":
-        raise AnalystError("the answer was cut by the token limit; raise max_output_tokens")
-    if given is None:
-        raise AnalystError(f"the model did not call {TOOL}")
-    return read(given)
-
-
-def correction(reply: Answer, problem: str) -> list[dict[str, Any]]:
-    """Say what was wrong: as the result of the call that was made, or else as one that was due.
-
-    Whatever follows a result is the model's turn, in every dialect; of a model's text that was no
-    call, nothing is sent back.
-    """
-    function = {"name": TOOL, "arguments": _as_json(_submitted(reply))}
-    said = line(mask_secrets(problem), LONGEST_PROBLEM)
-    return [
-        {
-            "role": "assistant",
-            "content": "",
-            "tool_calls": [{"id": CALL_ID, "type": "function", "function": function}],
-        },
-        {
-            "role": "tool",
-            "tool_call_id": CALL_ID,
-            "name": TOOL,
-            "content": f"{said}; call {TOOL} again with arguments that fit its schema",
-        },
-    ]
-
-
-def _submitted(reply: Answer) -> Any:
-    return next((given for name, given in reply.calls if name == TOOL), None)
-
-
-def _as_json(given: Any) -> str:
+def as_json(given: Any) -> str:
     """Give arguments as JSON; those that are none are left out, since servers parse them again."""
     try:
         whole = json.loads(given) if isinstance(given, str) else given
@@ -125,13 +95,14 @@ def failure(error: Exception) -> AnalystError | PassingError:
     import httpx2  # noqa: PLC0415 - it comes with the SDK, and as late
 
     if isinstance(error, SecretError):
-        return AnalystError(str(error))
+        return RefusedError(str(error))
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
-        return AnalystError(f"model cannot be asked ({type(error).__name__}); check server_url")
+        return RefusedError(f"model cannot be asked ({type(error).__name__}); check server_url")
     if isinstance(error, httpx2.LocalProtocolError):
-        return AnalystError("request cannot be written; check api_key")
+        return RefusedError("request cannot be written; check api_key")
     if isinstance(error, httpx2.HTTPError):
-        return PassingError(f"model not reached ({type(error).__name__})")
+        is_unspent = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+        return PassingError(f"model not reached ({type(error).__name__})", is_unspent=is_unspent)
     return AnalystError(f"model's reply cannot be read ({type(error).__name__})")
 
 
@@ -141,9 +112,11 @@ def judged(status: int, retry_after: str | None, body: str) -> AnalystError | Pa
         return PassingError("model answered 200 with a body that is not the API's")
     told = f"{status}{_code(body)}"
     if status in PASSING:
-        return PassingError(f"model answered {told}", _seconds(retry_after))
+        return PassingError(f"model answered {told}", _seconds(retry_after), is_unspent=True)
     remedy = REMEDIES.get(status, "check model, server_url and tool_choice")
-    return AnalystError(f"model refused with {told}; {remedy}")
+    refused = RefusedError(f"model refused with {told}; {remedy}")
+    refused.is_about_choice = status in {400, 422} and "tool_choice" in body
+    return refused
 
 
 def _code(body: str) -> str:

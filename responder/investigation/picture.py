@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from responder.alert import Change
 from responder.incident import Incident
+from responder.investigation.calls import seen_calls
 from responder.investigation.evidence import Evidence, Frame, Status
 from responder.investigation.movement import Movement, movements
 from responder.investigation.onset import Onset, find
@@ -126,6 +127,8 @@ def picture(
     juniors = [_junior(each, since) for each in evidence if _is_junior(each)]
     if not any(each.target in incident.targets for each in juniors):
         juniors += _from_series(incident, symptom, moved)
+    known = {each.component for each in moved} | {each.component for each in juniors} | {symptom}
+    known |= {each for call in topology.calls for each in call}
     return Picture(
         incident=incident,
         symptom=symptom,
@@ -135,7 +138,7 @@ def picture(
         movements=moved,
         juniors=tuple(juniors),
         changes=tuple(_told(changes, evidence)),
-        calls=topology.calls,
+        calls=seen_calls(topology.calls, evidence, moved, known),
         frame=frame,
         levels=found,
     )

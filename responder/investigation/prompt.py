@@ -12,15 +12,17 @@ import datetime as dt
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pydantic
 from pydantic import Field
 
 from responder.guard import clean, mask_secrets
+from responder.instructions import withheld
 from responder.investigation.analyst import AnalystError, Brief
 from responder.investigation.evidence import CauseKind, Evidence, Quantity, Suspect
 from responder.investigation.report import Action, Cause, Claim, Confidence, Draft, Spend
+from responder.spans import abstracted, is_free
 
 TOOL = "submit_report"
 LONGEST_VALUE = 400
@@ -29,6 +31,8 @@ MOST_SUSPECTS = 8
 MOST_EVIDENCE = 120
 MOST_QUANTITIES = 12
 MOST_FACTS = 12
+MOST_TOOL_QUANTITIES = 48
+LONGEST_TOOL_DETAIL = 6000
 MOST_IDS = 20
 MOST_CHANGES = 20
 MOST_RUNBOOKS = 4
@@ -52,7 +56,12 @@ they stand there. Write no number that you have not read.
 - Evidence that is empty, failed or unavailable proves nothing, neither illness nor health.
 - A symptom is not a cause: prefer the component that explains the others.
 - If the evidence does not allow a cause, name the kind "unknown" and say what is missing.
-- Answer by calling submit_report once.
+- Where tools are on offer, use them for what would tell the suspects apart: several calls at once \
+where they do not depend on each other, none twice. What they bring has an id, to be cited like \
+the rest.
+- Name in `refutation` a PromQL query whose answer would show that your first cause is wrong; code \
+asks it.
+- Answer in the end by calling submit_report once.
 """
 
 
@@ -84,6 +93,16 @@ class ActionArgument(pydantic.BaseModel):
     source: Annotated[str, Field(max_length=200)] = ""
 
 
+class RefutationArgument(pydantic.BaseModel):
+    """What would show that the first cause is wrong: a query, and from which value on it does."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    query: Annotated[str, Field(min_length=1, max_length=1000, description="PromQL")]
+    refuted_if: Literal["above", "below"]
+    threshold: Annotated[float, Field(allow_inf_nan=False)]
+
+
 class ReportArguments(pydantic.BaseModel):
     """The arguments of `submit_report`."""
 
@@ -94,6 +113,7 @@ class ReportArguments(pydantic.BaseModel):
     causes: Annotated[tuple[CauseArgument, ...], Field(min_length=1, max_length=5)]
     ruled_out: Annotated[tuple[ClaimArgument, ...], Field(max_length=8)] = ()
     actions: Annotated[tuple[ActionArgument, ...], Field(max_length=8)] = ()
+    refutation: RefutationArgument | None = None
 
 
 def tool() -> dict[str, Any]:
@@ -123,6 +143,18 @@ def messages(brief: Brief) -> list[dict[str, str]]:
         {"role": "system", "content": INSTRUCTIONS},
         {"role": "user", "content": "\n".join(blocks)},
     ]
+
+
+def shown(evidence: Sequence[Evidence], limit: int) -> str:
+    """Write the evidence that a tool brought as the block that a model is shown, up to a size."""
+    lines = [_evidence(each, MOST_TOOL_QUANTITIES, LONGEST_TOOL_DETAIL) for each in evidence]
+    while len(whole := _block("evidence", lines)) > limit:
+        longest = max(lines, key=lambda each: len(_line(each)))
+        if not longest["quantities"] and not longest["detail"]:
+            return _block("evidence", [{"id": each["id"]} for each in lines])[:limit]
+        longest["quantities"] = longest["quantities"][: len(longest["quantities"]) // 2]
+        longest["detail"] = clean(longest["detail"], len(longest["detail"]) // 2)
+    return whole
 
 
 def read(arguments: Any) -> ReportArguments:
@@ -181,9 +213,14 @@ def draft(arguments: ReportArguments, brief: Brief, *, analyst: str, spend: Spen
     )
 
 
+def component_of(argument: CauseArgument) -> str:
+    """Give a cause's component as a draft has it."""
+    return _text(argument.component, 200)
+
+
 def _cause(argument: CauseArgument, known: frozenset[str]) -> Cause:
     return Cause(
-        component=_text(argument.component, 200),
+        component=component_of(argument),
         kind=argument.kind,
         # The model has no say in it: grounding and disproof set it.
         confidence=Confidence.LOW,
@@ -252,18 +289,21 @@ def _index(brief: Brief) -> list[dict[str, Any]]:
     return [chosen[each.id] for each in brief.evidence if each.id in chosen]
 
 
-def _evidence(evidence: Evidence) -> dict[str, Any]:
+def _evidence(
+    evidence: Evidence, most: int = MOST_QUANTITIES, longest: int = LONGEST_VALUE
+) -> dict[str, Any]:
     return {
         "id": evidence.id,
         "source": evidence.source,
         "title": _text(evidence.title),
         "status": evidence.status.value,
         "component": _text(evidence.component or ""),
-        "quantities": [_quantity(each) for each in evidence.quantities[:MOST_QUANTITIES]],
+        "quantities": [_quantity(each) for each in evidence.quantities[:most]],
         "facts": {
-            _text(name): _text(value) for name, value in list(evidence.facts.items())[:MOST_FACTS]
+            _text(name): _text(abstracted(value) if is_free(name) else value)
+            for name, value in list(evidence.facts.items())[:MOST_FACTS]
         },
-        "detail": _text(evidence.detail),
+        "detail": _text(evidence.detail, longest),
     }
 
 
@@ -308,8 +348,9 @@ def _line(value: Mapping[str, Any]) -> str:
 
 def _text(value: str, limit: int = LONGEST_VALUE) -> str:
     # Cleaned first, since a secret with unseen characters in it looks like none; more is kept for
-    # that than is shown, so that none is cut to a part that looks like none.
-    return clean(mask_secrets(clean(value, 4 * limit)), limit)
+    # that than is shown, so that none is cut to a part that looks like none. Orders are looked
+    # for in what came, since what is unseen may be one.
+    return clean(mask_secrets(clean(withheld(value[: 4 * limit]), 4 * limit)), limit)
 
 
 def _number(value: float) -> float | None:

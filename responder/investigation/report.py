@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from responder.investigation.evidence import CauseKind, Record, Status
+from responder.investigation.evidence import CauseKind, Evidence, Record, Status
 
 
 class Standing(StrEnum):
@@ -102,11 +102,26 @@ class Spend(Record):
     currency: str = ""
 
 
+class Refutation(Record):
+    """What would refute a cause by its own analyst's word, and what came of asking.
+
+    `held` says that the cause stood it; None that it could not be asked.
+    """
+
+    component: str
+    kind: CauseKind
+    question: str
+    held: bool | None
+    evidence: str = ""
+    text: str = ""
+
+
 class Draft(Record):
     """What an analyst proposes; every part is a claim until code has read it again.
 
     `partial` says that a limit cut the analysis; `notes` are plain remarks for the reader
-    ("model did not answer in 20 s; written from code alone").
+    ("model did not answer in 20 s; written from code alone"). `evidence` is what the analyst looked
+    at beyond its brief.
     """
 
     analyst: str
@@ -118,6 +133,8 @@ class Draft(Record):
     partial: bool = False
     notes: tuple[str, ...] = ()
     spend: Spend = Spend()
+    evidence: tuple[Evidence, ...] = ()
+    refutations: tuple[Refutation, ...] = ()
 
 
 class Report(Record):

@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from responder.access import Access, AccessError
 from responder.guard import clean_labels, line, mask_secrets
 from responder.investigation.evidence import Evidence, Quantity, Status
-from responder.remote import Answer, Remote
+from responder.remote import Answer, unavailable
 from responder.source import Finding, Question, sources
-from toolkit.secrets import Secret
-from toolkit.settings import Duration, Settings
+from toolkit.settings import Duration
 
 MOST_SHOWN = 40
+MOST_HOLDING = 5
 LONGEST_ANSWER_BYTES = 16 << 20
 
 
 @sources.register("alertmanager")
-class AlertmanagerSource(Settings):
+class AlertmanagerSource(Access):
     """An Alertmanager, by its API v2."""
 
     url: Annotated[str, Field(pattern=r"^https?://", description="its address")]
     external_url: str | None = Field(None, description="its address for people, in links")
-    bearer: Secret | None = Field(None, description="sent as Authorization: Bearer")
     timeout: Duration = Field(5.0, gt=0, description="for its answers")
 
     async def gather(self, question: Question) -> Finding:
         """Ask for alerts and silences at once; never raises."""
-        headers = {"Authorization": f"Bearer {self.bearer.reveal()}"} if self.bearer else {}
-        remote = Remote(
-            url=self.url,
-            session=question.session,
-            until=asyncio.get_running_loop().time() + min(self.timeout, question.deadline_seconds),
-            limit_bytes=LONGEST_ANSWER_BYTES,
-            headers=headers,
-        )
+        until = asyncio.get_running_loop().time() + min(self.timeout, question.deadline_seconds)
+        try:
+            remote = await self.remote(
+                self.url, question.session, until=until, limit_bytes=LONGEST_ANSWER_BYTES
+            )
+        except AccessError as error:
+            unread = unavailable(str(error))
+            return Finding(evidence=[_evidence(unread, question, "Alertmanager", "/api/v2/alerts")])
 
         def ask(path: str) -> Awaitable[Answer]:
             return question.moment.once(
@@ -49,7 +49,7 @@ class AlertmanagerSource(Settings):
 
         alerts, silences = await asyncio.gather(ask("/api/v2/alerts"), ask("/api/v2/silences"))
         link = self.external_url or self.url
-        found = [_others(alerts, question, link), _own(alerts, question, link)]
+        found = [_others(alerts, question, link), _own(alerts, silences, question, link)]
         return Finding(evidence=[*found, _silences(silences, question, link)])
 
 
@@ -98,10 +98,8 @@ def _others(answer: Answer, question: Question, link: str) -> Evidence:
     facts: dict[str, str] = {}
     others = [each for each in alerts if str(each.get("fingerprint")) not in own]
     for number, alert in enumerate(others[:MOST_SHOWN], 1):
-        labels = _labels(alert)
-        about = labels.get("target") or labels.get("instance") or ""
         state = line(str(_status(alert).get("state", "")), 20)
-        facts[f"alert {number}"] = f"{labels.get('alertname', '')} {about} ({state})"
+        facts[f"alert {number}"] = f"{_shown(alert)} ({state})"
     counted = Quantity(name="other active alerts", value=len(others), unit="count")
     return _evidence(
         answer,
@@ -114,25 +112,23 @@ def _others(answer: Answer, question: Question, link: str) -> Evidence:
     )
 
 
-def _own(answer: Answer, question: Question, link: str) -> Evidence:
-    """Tell whether this incident's alerts are silenced or inhibited, and where they are routed."""
+def _own(answer: Answer, silences: Answer, question: Question, link: str) -> Evidence:
+    """Tell what silences, inhibits or mutes this incident's alerts, and where they are routed."""
     answer, alerts = _listed(answer)
     own = _own_fingerprints(question)
+    known = {str(each.get("fingerprint")): _shown(each) for each in alerts}
+    quiet = {str(each.get("id")): _words(each) for each in _listed(silences)[1]}
     facts: dict[str, str] = {}
-    for alert in alerts:
-        if str(alert.get("fingerprint")) not in own:
-            continue
-        name = _labels(alert).get("alertname", "alert")
-        status = _status(alert)
-        held = [(how, status.get(f"{how}By")) for how in ("silenced", "inhibited", "muted")]
-        by = [f"{how} by {len(who)}" for how, who in held if isinstance(who, list) and who]
-        given = alert.get("receivers")
-        receivers = (
-            [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
-        )
-        names = ", ".join(line(str(each.get("name")), 100) for each in receivers[:10])
-        facts[f"{name} {len(facts) // 2 + 1} is"] = "; ".join(by) or "active"
-        facts[f"{name} {len(facts) // 2 + 1} goes to"] = names or "nobody"
+    ours = [each for each in alerts if str(each.get("fingerprint")) in own]
+    for number, alert in enumerate(ours[:MOST_SHOWN], 1):
+        name, status = _labels(alert).get("alertname", "alert"), _status(alert)
+        held = [
+            *_held("silenced by", status.get("silencedBy"), quiet),
+            *_held("inhibited by", status.get("inhibitedBy"), known),
+            *_held("muted by", status.get("mutedBy"), {}),
+        ]
+        facts[f"{name} {number} is"] = line("; ".join(held), 1000) or "active"
+        facts[f"{name} {number} goes to"] = ", ".join(_receivers(alert)) or "nobody"
     return _evidence(
         answer,
         question,
@@ -143,21 +139,34 @@ def _own(answer: Answer, question: Question, link: str) -> Evidence:
     )
 
 
+def _held(how: str, ids: Any, known: Mapping[str, str]) -> Iterator[str]:
+    """Name what holds an alert back; what is not listed is named by its id."""
+    listed = [str(each) for each in ids] if isinstance(ids, list) else []
+    for each in listed[:MOST_HOLDING]:
+        yield f"{how} {known.get(each) or mask_secrets(line(each, 100))}"
+    if len(listed) > MOST_HOLDING:
+        yield f"{how} {len(listed) - MOST_HOLDING} more"
+
+
+def _receivers(alert: Mapping[str, Any]) -> list[str]:
+    given = alert.get("receivers")
+    named = [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
+    return [line(str(each.get("name")), 100) for each in named[:10]]
+
+
+def _shown(alert: Mapping[str, Any]) -> str:
+    labels = _labels(alert)
+    about = labels.get("target") or labels.get("instance") or ""
+    return f"{labels.get('alertname', '')} {about}".strip()
+
+
 def _silences(answer: Answer, question: Question, link: str) -> Evidence:
     """Tell which silences are active or about to be."""
     answer, silences = _listed(answer)
     current = [each for each in silences if _status(each).get("state") in {"active", "pending"}]
     facts: dict[str, str] = {}
     for number, silence in enumerate(current[:MOST_SHOWN], 1):
-        given = silence.get("matchers")
-        matchers = (
-            [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
-        )
-        text = ", ".join(
-            f"{each.get('name')}{_operator(each)}{each.get('value')}" for each in matchers[:20]
-        )
-        comment = line(str(silence.get("comment") or ""), 200)
-        facts[f"silence {number}"] = mask_secrets(line(f"{text}: {comment}", 400))
+        facts[f"silence {number}"] = _words(silence)
     counted = Quantity(name="silences", value=len(current), unit="count")
     return _evidence(
         answer,
@@ -168,6 +177,18 @@ def _silences(answer: Answer, question: Question, link: str) -> Evidence:
         quantities=(counted,) if answer.status is Status.OK else (),
         link=f"{link.rstrip('/')}/#/silences",
     )
+
+
+def _words(silence: Mapping[str, Any]) -> str:
+    given = silence.get("matchers")
+    matchers = (
+        [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
+    )
+    text = ", ".join(
+        f"{each.get('name')}{_operator(each)}{each.get('value')}" for each in matchers[:20]
+    )
+    comment = line(str(silence.get("comment") or ""), 200)
+    return mask_secrets(line(f"{text}: {comment}", 400))
 
 
 def _operator(matcher: Mapping[str, Any]) -> str:

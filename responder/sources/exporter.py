@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import aiohttp
 from pydantic import Field
 
+from responder.access import Access, AccessError
 from responder.guard import clean, clean_labels, line, mask_secrets
 from responder.investigation.evidence import Evidence, Quantity, Status, Window
-from responder.remote import Answer, Remote, failed
+from responder.remote import Answer, Remote, failed, unavailable
 from responder.source import Finding, Question, sources
-from toolkit.secrets import Secret
-from toolkit.settings import Duration, Settings
+from toolkit.settings import Duration
 
 MOST_TARGETS = 200
 MOST_FAILURES = 10
@@ -27,40 +26,54 @@ LONGEST_ANSWER_BYTES = 8 << 20
 PATH = "/api/v1/targets"
 
 
-class Basic(Settings):
-    """A user of the exporter's web configuration."""
-
-    username: str
-    password: Secret
-
-
 @sources.register("exporter")
-class ExporterSource(Settings):
+class ExporterSource(Access):
     """A Vigie exporter."""
 
     url: Annotated[str, Field(pattern=r"^https?://", description="its address")]
     external_url: str | None = Field(None, description="its address for people, in links")
-    bearer: Secret | None = Field(None, description="sent as Authorization: Bearer")
-    basic: Basic | None = Field(None, description="a user and password")
     timeout: Duration = Field(5.0, gt=0, description="for its answer")
 
     async def gather(self, question: Question) -> Finding:
         """Ask for all targets at once; never raises."""
-        remote = self._remote(question.session, question.deadline_seconds)
+        link = self.external_url or self.url
+        try:
+            remote = await self._remote(question.session, question.deadline_seconds)
+        except AccessError as error:
+            return Finding(evidence=list(_evidence(unavailable(str(error)), question, link)))
         answer = await question.moment.once(
             (remote.identity, PATH),
             lambda: remote.get(PATH),
             is_good=lambda answer: answer.status is Status.OK,
             until=remote.until,
         )
-        evidence = list(_evidence(answer, question, self.external_url or self.url))
-        return Finding(evidence=evidence)
+        return Finding(evidence=list(_evidence(answer, question, link)))
+
+    async def exchanges(self, target: str, question: Question) -> Sequence[Evidence]:
+        """Tell what the junior of one target saw, with its last failing exchanges; never raises."""
+        made = _Maker(question=question, link=self.external_url or self.url, seconds=0.0)
+        try:
+            remote = await self._remote(question.session, question.deadline_seconds)
+        except AccessError as error:
+            return [made.evidence("a target", Status.UNAVAILABLE, detail=str(error))]
+        found, targets = _targets(await remote.get(PATH))
+        if found.status is not Status.OK:
+            return [made.evidence("a target", found.status, detail=found.problem)]
+        known = next((each for each in targets if str(each["name"]) == target), None)
+        if known is None:
+            detail = "the exporter knows no target of this name"
+            return [made.evidence("a target", Status.EMPTY, detail=detail)]
+        return [made.target(known, detailed=True)]
 
     async def components(
         self, label: str, session: aiohttp.ClientSession, deadline_seconds: float
     ) -> Mapping[str, str] | None:
         """Give what each target's *label* says; None when the exporter cannot be asked."""
-        answer = await self._remote(session, deadline_seconds).get(PATH)
+        try:
+            remote = await self._remote(session, deadline_seconds)
+        except AccessError:
+            return None
+        answer = await remote.get(PATH)
         found, targets = _targets(answer)
         if found.status is not Status.OK:
             return None
@@ -70,22 +83,9 @@ class ExporterSource(Settings):
             if isinstance(labels := target.get("labels"), Mapping) and labels.get(label)
         }
 
-    def _remote(self, session: aiohttp.ClientSession, deadline_seconds: float) -> Remote:
-        return Remote(
-            url=self.url,
-            session=session,
-            until=asyncio.get_running_loop().time() + min(self.timeout, deadline_seconds),
-            limit_bytes=LONGEST_ANSWER_BYTES,
-            headers=self._headers(),
-        )
-
-    def _headers(self) -> dict[str, str]:
-        if self.bearer is not None:
-            return {"Authorization": f"Bearer {self.bearer.reveal()}"}
-        if self.basic is not None:
-            pair = f"{self.basic.username}:{self.basic.password.reveal()}"
-            return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
-        return {}
+    async def _remote(self, session: aiohttp.ClientSession, deadline_seconds: float) -> Remote:
+        until = asyncio.get_running_loop().time() + min(self.timeout, deadline_seconds)
+        return await self.remote(self.url, session, until=until, limit_bytes=LONGEST_ANSWER_BYTES)
 
 
 def _evidence(answer: Answer, question: Question, link: str) -> Iterator[Evidence]:

@@ -36,6 +36,7 @@ _OUTAGES = {
 }
 _FORMS = "give a file's path or a URL such as postgresql://user@host/name"
 _PLACING_LOCK = 0x706C616365  # any number, the same for every replica
+_SPENDING_LOCK = 0x7370656E64
 
 
 class StoreError(Exception):
@@ -197,6 +198,12 @@ def serialise(connection: Connection) -> None:
     """Let no other replica place alerts until this transaction ends; SQLite has one writer."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_PLACING_LOCK})"))
+
+
+def serialise_spending(connection: Connection) -> None:
+    """Let no other replica reserve until this transaction ends; SQLite has one writer."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({_SPENDING_LOCK})"))
 
 
 def database_now(connection: Connection) -> float:

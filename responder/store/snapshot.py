@@ -9,9 +9,10 @@ from itertools import product
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from responder.ceilings import Sums
 from responder.incident import WATCHDOG, IncidentState, severity_name
 from responder.store import episodes as episodes_of
-from responder.store import losses, outbox, replicas
+from responder.store import losses, outbox, replicas, spending
 from responder.store.outbox import Backlog
 from responder.store.tables import deliveries, episodes, incidents, reports, work
 from responder.store.work import RUNNING, WAITING
@@ -57,6 +58,7 @@ class Snapshot:
     unaccounted: Mapping[str, int] = field(default_factory=dict)
     reports: Sequence[Titled] = ()
     watchdog_last_seen_at: float | None = None
+    spent: Sums = field(default_factory=dict)
     at: float = 0.0
 
 
@@ -78,6 +80,7 @@ class Observer:
             unaccounted=losses.unaccounted(connection, at, has_channels=has_channels),
             reports=self._titled(connection, at),
             watchdog_last_seen_at=episodes_of.last_seen(connection, WATCHDOG),
+            spent=spending.sums(connection, at),
             at=at,
         )
 

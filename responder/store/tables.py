@@ -238,3 +238,46 @@ outbox = Table(
     Column("note", Text, nullable=False, default="", server_default=""),
     Index("ix_outbox_turn", "status", "channel", "due_at"),
 )
+
+patrol_concerns = Table(
+    "patrol_concerns",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("standing", JSON, nullable=False),
+)
+
+patrol_rounds = Table(
+    "patrol_rounds",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("report", JSON, nullable=False),
+)
+
+# What each call of a model reserved, then what it cost. Sums outlive the incidents they are of.
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("incident_id", String, nullable=False, index=True),
+    Column("model", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("reserved_at", Float, nullable=False, index=True),
+    Column("expires_at", Float, nullable=False),
+    Column("settled_at", Float),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("price", Float),
+    Column("likely_prompt_tokens", Integer, nullable=False),
+    Column("likely_price", Float),
+    Column("currency", String, nullable=False),
+)
+
+model_turns = Table(
+    "model_turns",
+    metadata,
+    Column("incident_id", String, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("data", Text, nullable=False),
+)

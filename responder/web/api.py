@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from responder.alert import Episode
 from responder.casefile import change_data
 from responder.incident import IncidentState
 from responder.store import deliveries, views
@@ -105,6 +106,11 @@ def mark(at: float, identity: str) -> str:
     return f"{at!r}{_BETWEEN}{identity}"
 
 
+def moment_before(request: web.Request) -> float | None:
+    """Read the time that a page ends at; what makes no sense is none."""
+    return _finite(request.query.get("before", ""))
+
+
 def after(lines: Sequence[Line], limit: int) -> str | None:
     """Give where the page after a full one begins."""
     return mark(lines[-1].opened_at, lines[-1].id) if len(lines) == limit else None
@@ -164,7 +170,7 @@ def file_data(file: File) -> dict[str, Any]:
     dossier, incident = file.dossier, file.incident
     return line_data(file.line) | {
         "episodes": [
-            each.model_dump(mode="json") | {"resent": file.resent.get(each.id, 0)}
+            _episode_data(each) | {"resent": file.resent.get(each.id, 0)}
             for each in incident.episodes
         ],
         "episodes_total": file.episodes_total,
@@ -181,6 +187,16 @@ def file_data(file: File) -> dict[str, Any]:
         "suspects": dossier.suspects if dossier else [],
         "disproofs": dossier.disproofs if dossier else [],
     }
+
+
+def _episode_data(episode: Episode) -> dict[str, Any]:
+    """Give an episode with what its alert says, the secrets in that masked."""
+    data = episode.model_dump(mode="json")
+    alert = data["alert"]
+    for field in ("labels", "annotations"):
+        alert[field] = {masked(name): masked(text) for name, text in alert[field].items()}
+    alert["generator_url"] = masked(alert["generator_url"])
+    return data
 
 
 def _told_data(told: Told) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,9 @@ _PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 
 class Pages:
-    """Renders the pages; *runbooks* gives the folder of the runbooks as configured now."""
+    """Renders the pages; *runbooks* gives the folders of the runbooks as configured now."""
 
-    def __init__(self, store: Store, *, runbooks: Callable[[], Path | None]) -> None:
+    def __init__(self, store: Store, *, runbooks: Callable[[], Sequence[Path]]) -> None:
         """Keep what they read."""
         self._store = store
         self._runbooks = runbooks
@@ -115,10 +115,10 @@ class Pages:
         return file
 
     async def _runbook(self, request: web.Request) -> web.StreamResponse:
-        name, folder = request.match_info["name"], self._runbooks()
-        if folder is None or not _RUNBOOK.fullmatch(name):
+        name, folders = request.match_info["name"], self._runbooks()
+        if not _RUNBOOK.fullmatch(name):
             raise web.HTTPNotFound(text="no such runbook\n")
-        text = await asyncio.to_thread(_read, folder / f"{name}.md")
+        text = await asyncio.to_thread(_first, [folder / f"{name}.md" for folder in folders])
         if text is None:
             raise web.HTTPNotFound(text="no such runbook\n")
         return _page(request, "runbook.html", {"name": name, "text": render(text)})
@@ -141,6 +141,11 @@ def _next(request: web.Request, last: str | None) -> str:
 
 def _page(request: web.Request, name: str, context: Mapping[str, Any]) -> web.StreamResponse:
     return aiohttp_jinja2.render_template(name, request, dict(context))
+
+
+def _first(paths: Sequence[Path]) -> str | None:
+    """Read the first of the pages that is there, as the source of kind runbooks does."""
+    return next((_read(each) for each in paths if each.exists()), None)
 
 
 def _read(path: Path) -> str | None:

@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from responder.config import LARGEST_BODY_BYTES
 from responder.intake import Intake, OverloadedError, Taken
 from responder.metrics import Metrics
+from responder.web.signatures import BODY, vouched
 from toolkit.secrets import Secret
 from toolkit.web import bearer_guard
 
@@ -58,7 +59,8 @@ class Webhooks:
         """Add the routes to *app*, and the count of what they refuse."""
         guard = bearer_guard(self._tokens)
         app.router.add_post(f"{_PREFIX}alertmanager", guard(self._alertmanager))
-        app.router.add_post(f"{_PREFIX}change", guard(self._change))
+        signed = bearer_guard(self._tokens, vouched)
+        app.router.add_post(f"{_PREFIX}change", signed(self._change))
         app.on_response_prepare.append(self._count)
 
     async def _alertmanager(self, request: web.Request) -> web.StreamResponse:
@@ -73,7 +75,7 @@ class Webhooks:
     async def _change(self, request: web.Request) -> web.StreamResponse:
         async def take(body: bytes) -> None:
             taken = await self._intake.change(body)
-            self._metrics.changes.inc(int(taken.has_news))
+            self._metrics.changes.inc(taken.changes)
             self._count_quarantined(taken)
 
         return await self._answer(request, "change", take)
@@ -115,6 +117,8 @@ class Webhooks:
 
 
 async def _body(request: web.Request, deadline_seconds: float) -> bytes:
+    if BODY in request:
+        return request[BODY]
     if (request.content_length or 0) > LARGEST_BODY_BYTES:
         raise _TooLargeError
     read = bytearray()

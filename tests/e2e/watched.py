@@ -65,10 +65,30 @@ def _alertmanager(max_alerts: int, group_by: Sequence[str]) -> str:
 
 
 @dataclass(kw_only=True, slots=True)
+class Runs:
+    """A target's runs as a junior counts them: one with each scrape, as long as is set."""
+
+    seconds: float
+    total: float = 0.0
+    count: int = 0
+
+    def lines(self, target: str) -> str:
+        """Make a run, and write down all so far."""
+        self.total, self.count = self.total + self.seconds, self.count + 1
+        family, about = "vigie_probe_duration_seconds", f'{{target="{target}"}}'
+        return (
+            f"# TYPE {family} histogram\n"
+            f'{family}_bucket{{target="{target}",le="+Inf"}} {self.count}\n'
+            f"{family}_sum{about} {self.total!r}\n{family}_count{about} {self.count}\n"
+        )
+
+
+@dataclass(kw_only=True, slots=True)
 class Conditions:
     """What Prometheus scrapes: conditions by kind and target, each true or not."""
 
     true: dict[tuple[str, str], int] = field(default_factory=dict)
+    runs: dict[str, Runs] = field(default_factory=dict)
 
     async def expose(self, _request: web.Request) -> web.Response:
         """Answer a scrape."""
@@ -76,7 +96,8 @@ class Conditions:
             f'condition{{kind="{kind}",target="{target}"}} {value}\n'
             for (kind, target), value in self.true.items()
         ]
-        return web.Response(text="# TYPE condition gauge\n" + "".join(lines))
+        runs = [each.lines(target) for target, each in self.runs.items()]
+        return web.Response(text="# TYPE condition gauge\n" + "".join([*lines, *runs]))
 
     def fires(self, target: str, *, kind: str = "ours") -> None:
         """Let a condition be true."""
@@ -99,12 +120,14 @@ class Watched:
         max_alerts: int = 0,
         group_by: Sequence[str] = ("alertname",),
         comparison: Mapping[str, str] | None = None,
+        patrol: Mapping[str, Any] | None = None,
     ) -> None:
         """Choose the addresses."""
         self.folder = folder
         self.conditions = Conditions()
         self.addresses = free_addresses((RESPONDER, PROMETHEUS, ALERTMANAGER, "conditions:8000"))
         self._comparison = dict(comparison or {"interval": "1s", "grace": "5s"})
+        self._patrol = dict(patrol or {"enabled": False})
         shipped = self._shipped(_alertmanager(max_alerts, group_by))
         fit = Fit(addresses=self.addresses, factor=factor)
         self.stack = Stack(programs=programs, folder=folder / "stack", shipped=shipped, fit=fit)
@@ -209,6 +232,7 @@ class Watched:
             "external_url": f"http://{address}",
             "incidents": {"quiet": "1s"},
             "comparison": self._comparison,
+            "patrol": self._patrol,
             "channels": [{"kind": "log"}],
             "sources": [
                 {"kind": "prometheus", "url": f"http://{self.addresses[PROMETHEUS]}"},

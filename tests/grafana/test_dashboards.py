@@ -17,7 +17,7 @@ from tests.rules.expressions import exported, metrics, values
 from tests.rules.files import ROOT, RULES, alerts, read, recorded
 
 _VARIABLE = re.compile(r"\$\{?(\w+)")
-_GRAFANA_OWN = {"__rate_interval", "__value", "__url_time_range", "__all"}
+_GRAFANA_OWN = {"__rate_interval", "__range", "__value", "__url_time_range", "__all"}
 _PROMETHEUS_OWN = {"ALERTS", "up"}
 _GRID = 24
 
@@ -39,7 +39,9 @@ def _expressions(board: Board) -> Iterator[str]:
     for expression in asked:
         yield (
             expression.replace("$__rate_interval", "1m")
+            .replace("$__range", "3h")
             .replace("$responders", ".+")
+            .replace("$exporters", ".+")
             .replace("$job", ".+")
             .replace("$target", ".+")
         )

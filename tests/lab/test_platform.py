@@ -191,6 +191,13 @@ async def slow_tokens(world: World) -> bool:
     )
 
 
+async def slower_tokens(world: World) -> bool:
+    """See: the whole is later than usual and within every limit, nothing waits."""
+    said = await world.chat()
+    in_time = said.first_seconds < 0.5 and 0.38 < said.seconds < 0.9
+    return in_time and "Paris" in said.text and not await _waits(world)
+
+
 async def wrong_answer(world: World) -> bool:
     """See: a fluent answer with another city."""
     said = await world.chat()
@@ -248,12 +255,25 @@ async def certificate(world: World) -> bool:
     return 1.9 < await world.certificate_days() < 2.1
 
 
+async def features_overdue(world: World) -> bool:
+    """See: the score does not come within two seconds, and all else does."""
+    return (await world.score()).error == "TimeoutError" and "Paris" in (await world.chat()).text
+
+
+async def metrics_gone(world: World) -> bool:
+    """See: the metrics are refused with a status, and the answer is right all the same."""
+    async with world.session.get(f"{world.platform.url('chat:8000')}/metrics") as response:
+        refused = response.status == 503
+    return refused and "Paris" in (await world.chat()).text
+
+
 SIGNS: dict[str, Sign] = {
     sign.__name__: sign
     for sign in (
         hang,
         slow_first_token,
         slow_tokens,
+        slower_tokens,
         wrong_answer,
         stream_error,
         http_500,
@@ -262,6 +282,8 @@ SIGNS: dict[str, Sign] = {
         bad_rollout,
         dependency_slow,
         certificate,
+        features_overdue,
+        metrics_gone,
     )
 }
 

@@ -9,6 +9,7 @@ import pytest
 import lab
 from responder.channel import channels
 from responder.config import Config, load_config
+from responder.patrol.look import looks
 from toolkit.settings import ConfigError, parse
 
 WRONG = {
@@ -51,8 +52,12 @@ WRONG = {
         "c.yml:1: database: neither SQLite nor PostgreSQL; "
         "give a file's path or a URL such as postgresql://user@host/name"
     ),
-    "patrol: {interval: 10m}": (
-        f"c.yml:1: patrol: unknown setting; known: {', '.join(sorted(Config.model_fields))}"
+    "rounds: {interval: 10m}": (
+        f"c.yml:1: rounds: unknown setting; known: {', '.join(sorted(Config.model_fields))}"
+    ),
+    "patrol: {without: [latancy]}": (
+        "c.yml:1: patrol.without: there is no look 'latancy'; "
+        f"the looks are {', '.join(sorted(looks))}"
     ),
     "sources: [{kind: runbooks, folder: /no/where/../pages}]": (
         "c.yml:1: sources[0].folder: no folder at /no/pages; "
@@ -119,6 +124,5 @@ def test_the_lab_s_configuration_is_taken() -> None:
     config = load_config(Path(lab.__file__).parent / "responder.yml", {})
     assert config.policy().quiet_seconds == 15
     assert ("scorer", "features") in config.topology_record().calls
-    runbooks = config.runbooks()
-    assert runbooks is not None
+    (runbooks,) = config.runbooks()
     assert runbooks.is_dir()

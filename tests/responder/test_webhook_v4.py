@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from responder.alert import AlertStatus
-from responder.webhook_v4 import UnreadableError, read_change, read_delivery
+from responder.webhook_v4 import UnreadableError, read_delivery
 from tests.responder.fakes import alert, post
 
 NOW = 1_800_000_000.0
@@ -130,30 +130,3 @@ def test_a_mutated_post_is_read_or_unreadable(seed: int) -> None:
     for each in reading.delivery.alerts:
         orjson.dumps(each.model_dump(mode="json"))
         assert 0 < each.starts_at <= NOW + 3600
-
-
-def test_a_change_is_read() -> None:
-    """Its time may be RFC 3339 or seconds; the same body is the same change."""
-    body = orjson.dumps(
-        {"service": "chat", "kind": "deployment", "title": "v2", "time": "2026-01-01T00:00:00Z"}
-    )
-    change = read_change(body, NOW)
-    assert (change.service, change.kind, change.at) == ("chat", "deployment", 1767225600.0)
-    assert read_change(body, NOW + 5).id == change.id
-    seconds = orjson.dumps({"service": "chat", "time": 1767225600})
-    assert read_change(seconds, NOW).at == 1767225600.0
-
-
-def test_changes_without_a_time_are_each_their_own() -> None:
-    """Two posts of the same text at different times are two changes, now."""
-    body = b'{"service": "chat", "kind": "magic"}'
-    first, second = read_change(body, NOW), read_change(body, NOW + 1)
-    assert first.id != second.id
-    assert (first.kind, first.title, first.at) == ("other", "(no title)", NOW)
-
-
-@pytest.mark.parametrize("body", [b"{}", b'{"service": ""}', b'{"service": null}', b"x"])
-def test_a_change_without_a_service_is_unreadable(body: bytes) -> None:
-    """Nobody can tell what changed."""
-    with pytest.raises(UnreadableError):
-        read_change(body, NOW)

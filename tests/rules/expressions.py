@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from exporter.instruments import Instruments
 from exporter.metrics import FAMILIES
+from responder.ceilings import Ceilings
 from responder.metrics import Metrics
 from responder.store.snapshot import Snapshot
 
@@ -71,7 +72,10 @@ def exported() -> frozenset[str]:
     }
     responder = Metrics(version="test")
     responder.snapshot = Snapshot(watchdog_last_seen_at=0.0)
-    own = _declared(Instruments().registry) | _declared(responder.registry)
+    responder.ceilings = Ceilings()
+    instruments = Instruments()
+    instruments.watch_fleet(lambda: 0, dict)
+    own = _declared(instruments.registry) | _declared(responder.registry)
     return frozenset(fleet | own)
 
 

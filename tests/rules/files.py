@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from responder.patrol.concern import ALERTNAME
+
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "rules"
 RUNBOOKS = RULES / "runbooks"
@@ -55,6 +57,11 @@ def recorded() -> set[str]:
 def alert_names() -> list[str]:
     """Each alert's name, once."""
     return sorted({rule["alert"] for rule in alerts()})
+
+
+def page_names() -> list[str]:
+    """Each alert that has a page: the rules', and the one that the responder raises itself."""
+    return sorted([*alert_names(), ALERTNAME])
 
 
 def cases() -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from tests.rules.files import (
     alerts,
     cases,
     groups,
+    page_names,
     read,
     recorded,
     rules,
@@ -77,8 +78,8 @@ def test_alert_links_have_a_base_that_can_be_set(rule: Rule) -> None:
     )
 
     assert said["runbook_url"] == f"{runbook}/runbooks/{rule['alert']}"
-    about_responder = rule["alert"].startswith("VigieResponder")
-    board = "vigie-responder" if about_responder else "vigie-overview"
+    about = re.match("Vigie(Responder|Exporter)", rule["alert"])
+    board = f"vigie-{about[1].lower() if about else 'overview'}"
     assert said["dashboard_url"].partition("?")[0] == f"{dashboard}/d/{board}"
 
 
@@ -128,10 +129,10 @@ def test_cases_are_in_the_files_of_their_alerts() -> None:
 
 def test_runbooks_are_those_of_the_alerts() -> None:
     """Every alert has a page, and every page an alert."""
-    assert sorted(path.stem for path in RUNBOOKS.iterdir()) == alert_names()
+    assert sorted(path.stem for path in RUNBOOKS.iterdir()) == page_names()
 
 
-@pytest.mark.parametrize("name", alert_names())
+@pytest.mark.parametrize("name", page_names())
 def test_runbook_has_its_sections(name: str) -> None:
     """A page has its name as title, and the four sections in their order."""
     text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
@@ -140,7 +141,7 @@ def test_runbook_has_its_sections(name: str) -> None:
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == _SECTIONS
 
 
-@pytest.mark.parametrize("name", alert_names())
+@pytest.mark.parametrize("name", page_names())
 def test_runbook_queries_parse_and_name_what_exists(name: str) -> None:
     """What a page tells to ask can be asked, one query a line."""
     text = (RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")

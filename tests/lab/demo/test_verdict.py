@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,3 +37,22 @@ def test_the_first_cause_is_what_counts() -> None:
 def test_anything_else_is_wrong(found: dict[str, Any] | None) -> None:
     """No report, no cause, the truth in second place, another kind or component: all wrong."""
     assert not judge(TRUTH, found, 12.0).right
+
+
+@pytest.mark.parametrize(
+    ("named", "right"),
+    [
+        (("chat", "hung_engine"), True),
+        (("chat", "unknown"), True),
+        (("gateway", "unknown"), False),
+        (("chat", "crash"), False),
+    ],
+)
+def test_where_the_data_do_not_allow_a_cause_none_is_right(
+    named: tuple[str, str],
+    right: bool,  # noqa: FBT001 - a column
+) -> None:
+    """Undecided at the right place counts, and so does the truth; another cause does not."""
+    undecided = replace(TRUTH, undecided=True)
+    assert judge(undecided, report(named), 12.0).right is right
+    assert judge(TRUTH, report(("chat", "unknown")), 12.0).right is False

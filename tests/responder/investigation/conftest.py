@@ -14,9 +14,12 @@ from aiohttp.test_utils import TestServer
 
 from lab.mistral.server import StandIn
 from responder.investigation.mistral import (
+    Means,
     MistralAnalyst,
     MistralSettings,
+    Observers,
 )
+from responder.investigation.turns import Journal
 from tests.responder.investigation.desk import KEY, MODEL, Desk, Seat, Time
 from toolkit.secrets import Secret
 
@@ -26,7 +29,13 @@ async def seat() -> AsyncIterator[Seat]:
     """Give a function that sets an analyst before a stand-in, with changed settings."""
     opened: list[tuple[MistralAnalyst, TestServer]] = []
 
-    async def sit(app: web.Application | None = None, **settings: Any) -> Desk:
+    async def sit(
+        app: web.Application | None = None,
+        means: Means | None = None,
+        journal: Journal | None = None,
+        observers: Observers | None = None,
+        **settings: Any,
+    ) -> Desk:
         stand_in, time, outcomes = StandIn(key=KEY), Time(), list[tuple[str, str]]()
         server = TestServer(app or stand_in.application())
         await server.start_server(shutdown_timeout=0.1)
@@ -37,6 +46,9 @@ async def seat() -> AsyncIterator[Seat]:
             MistralSettings.model_validate(given),
             observe=lambda model, outcome: outcomes.append((model, outcome)),
             clockwork=time.clockwork(),
+            means=means,
+            journal=journal,
+            observers=observers,
         )
         await analyst.warm_up()
         opened.append((analyst, server))

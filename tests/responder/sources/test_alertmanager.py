@@ -36,18 +36,22 @@ async def test_own_and_other_alerts_and_silences_are_told(session: aiohttp.Clien
     """Inhibition and receivers of our alert, the others by name, and current silences."""
     matcher = {"name": "target", "value": "c", "isRegex": True, "isEqual": False}
     silences = [
-        {"status": {"state": "active"}, "matchers": [matcher], "comment": "work\x00"},
+        {"id": "s1", "status": {"state": "active"}, "matchers": [matcher], "comment": "work\x00"},
         {"status": {"state": "expired"}, "matchers": []},
     ]
+    held = {"inhibitedBy": ["x", "gone"], "silencedBy": ["s1"], "mutedBy": ["nights"]}
+    own_alert = alert("fp0", "Slow", **held)
     answers = {
-        ALERTS: lambda _: [alert("fp0", "Slow", inhibitedBy=["a"]), alert("x", "Down")],
+        ALERTS: lambda _: [own_alert, alert("x", "Down")],
         SILENCES: lambda _: silences,
     }
     async with FarEnd(answers=answers) as far:
         finding = await AlertmanagerSource(url=far.url).gather(question(session))
     others, own, silenced = finding.evidence
     assert others.facts["alert 1"] == "Down t (active)"
-    assert own.facts["Slow 1 is"] == "inhibited by 1"
+    assert own.facts["Slow 1 is"] == (
+        "silenced by target!~c: work; inhibited by Down t; inhibited by gone; muted by nights"
+    )
     assert own.facts["Slow 1 goes to"] == "pager, responder"
     assert silenced.facts["silence 1"] == "target!~c: work"
     assert silenced.quantities[0].value == 1

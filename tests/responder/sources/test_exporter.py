@@ -8,8 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from responder.access import Basic
 from responder.investigation.evidence import Status
-from responder.sources.exporter import Basic, ExporterSource
+from responder.sources.exporter import ExporterSource
 from tests.responder.sources.far_end import NOW, FarEnd, hang, question
 from toolkit.secrets import Secret
 

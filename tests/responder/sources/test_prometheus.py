@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
+from email.utils import formatdate
 from typing import Any
 
 import aiohttp
@@ -11,7 +13,7 @@ import promql_parser
 import pytest
 from aiohttp import web
 
-from responder.investigation.evidence import Status
+from responder.investigation.evidence import CLOCK, Status
 from responder.source import Finding
 from responder.sources.prometheus import PrometheusSource
 from tests.responder.sources.far_end import NOW, FarEnd, hang, question, success, vector
@@ -265,3 +267,33 @@ async def test_credentials_and_headers_are_sent(session: aiohttp.ClientSession) 
         source = PrometheusSource(url=far.url, headers={"X-Scope-OrgID": "team"})
         await source.gather(question(session))
     assert {each.get("X-Scope-OrgID") for each in far.headers} == {"team"}
+
+
+@pytest.mark.parametrize(("ahead_seconds", "way"), [(200, "ahead of"), (-200, "behind")])
+async def test_a_clock_that_differs_is_told_and_gone_by(
+    session: aiohttp.ClientSession, ahead_seconds: float, way: str
+) -> None:
+    """The window ends at Prometheus's own now, and the evidence says how far that is from ours."""
+
+    def dated(answer: Any) -> Any:
+        def told(asked: Mapping[str, str]) -> web.Response:
+            date = formatdate(time.time() + ahead_seconds, usegmt=True)
+            return web.json_response(answer(asked), headers={"Date": date})
+
+        return told
+
+    answers = {path: dated(answer) for path, answer in healthy().items()}
+    async with FarEnd(answers=answers) as far:
+        found = await PrometheusSource(url=far.url).gather(question(session))
+    (clock,) = (each for each in found.evidence if each.title == CLOCK)
+    assert abs(clock.quantities[0].value - ahead_seconds) <= 2
+    assert f" {way} the responder's" in clock.detail
+    ends = {float(asked["end"]) for path, asked in far.asked if path == "/api/v1/query_range"}
+    assert ends
+    assert all(abs(end - (NOW + ahead_seconds)) <= 20 for end in ends), ends
+
+
+async def test_a_clock_that_is_ours_is_not_spoken_of(session: aiohttp.ClientSession) -> None:
+    """A second or two is no difference."""
+    found = await gathered(healthy(), session)
+    assert not [each for each in found.evidence if each.title == CLOCK]

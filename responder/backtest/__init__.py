@@ -1,0 +1,1 @@
+"""Past alerts of an installation, investigated as they would have been: read-only."""

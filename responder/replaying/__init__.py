@@ -1,0 +1,1 @@
+"""Plays the journal of an incident again, offline, to the report that it led to."""
