@@ -1,0 +1,1 @@
+"""What models are fed: traffic in, counts by the minute, scores beside their thresholds."""
