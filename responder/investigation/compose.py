@@ -30,6 +30,7 @@ from responder.investigation.report import (
     Report,
     Standing,
 )
+from responder.investigation.subjects import of_subjects, shows_trouble, subjects_of
 from responder.investigation.suspicion import doubted, is_denial, suspected, told_of
 from responder.past import ORIGIN
 
@@ -63,7 +64,7 @@ def compose(brief: Brief, draft: Draft, disproofs: Sequence[Disproof], stamp: St
     asked = _grounded(brief, _tidy(draft, brief), disproofs, ground)
     chosen = asked
     hits = suspected(brief)
-    doubt = "" if asked.leads else "no claim of its first cause could be verified"
+    doubt = "" if asked.leads else "nothing that was verified bears out its first cause"
     if hits and draft.causes and not _held_by_code(brief, asked):
         doubt = "code does not suspect its first cause, and text was seen that reads like an order"
     if doubt and draft.analyst != embedded.NAME:
@@ -181,7 +182,7 @@ def _grounded(
             most = allowed(cause, claims, brief.evidence, disproofs, draft.refutations)
             confidence = max(held, most, key=_ORDER.index)
             causes.append(cause.model_copy(update={"claims": claims, "confidence": confidence}))
-            leads = leads or number == 0
+            leads = leads or (number == 0 and _bears(brief, cause, claims))
     return _Grounded(
         draft=draft,
         causes=tuple(causes),
@@ -190,6 +191,16 @@ def _grounded(
         unverified=tuple(dict.fromkeys(unverified)),
         leads=leads,
     )
+
+
+def _bears(brief: Brief, cause: Cause, claims: Iterable[Claim]) -> bool:
+    """Say whether a cause may lead: code suspects its component, or a claim shows trouble there."""
+    if cause.kind is CauseKind.UNKNOWN or cause.component in {e.component for e in brief.suspects}:
+        return True
+    ids = {each for claim in claims for each in claim.evidence}
+    cited = [each for each in brief.evidence if each.id in ids]
+    own = of_subjects(cited, {cause.component}, subjects_of(brief.evidence))
+    return any(each.component == cause.component and shows_trouble(each) for each in own)
 
 
 def _held(brief: Brief, cause: Cause) -> Confidence:

@@ -1,7 +1,8 @@
 """Reads every number, time, name and unit of a claim again in the evidence that it cites.
 
 A number is found when a quantity of the cited evidence, in a unit of the same dimension, equals it
-as far as it is printed, or within one percent. A duration may also be the distance between two
+as far as it is printed, or within one percent. What a clause says of a component it names is looked
+up in the evidence of that component alone. A duration may also be the distance between two
 cited moments: onset, firing, change, movement. A number without a unit may stand literally in a
 cited fact. Names (components, targets, metrics, versions, quoted text) must stand in the cited
 evidence, states and directions agree with it. A claim with nothing in it to look up is not
@@ -15,7 +16,7 @@ import datetime as dt
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from responder.guard import line
 from responder.investigation.evidence import ASKED_BY, Evidence, Status
@@ -30,6 +31,7 @@ from responder.investigation.plain_words import (
 )
 from responder.investigation.printed_units import FITS, SCALES, dimension_of
 from responder.investigation.report import Claim, Standing
+from responder.investigation.subjects import clauses, of_subjects, subjects_of
 
 TOLERANCE_RATIO = 0.01
 LONGEST_CLAIM = 1200
@@ -151,6 +153,7 @@ class Ground:
             if key in {"target", "service", "label target", "metric"}
         }
         self.names = frozenset(name for name in named if len(name) > 1)
+        self._of = subjects_of(evidence)
         alerts = {each.facts.get("label alertname", "") for each in evidence} - {""}
         self._subjects = frozenset(name.lower() for name in self.names | alerts)
         self._outside = frozenset(_runs(text for each in evidence for text in _outside(each)))
@@ -176,7 +179,8 @@ class Ground:
         if not answered:
             return f"the cited evidence is {members[0].status.value}: it shows nothing"
         known = cited(answered)
-        if problem := self.text_problem(claim.text, known):
+        problem = self.text_problem(claim.text, known) or self._misplaced(claim.text, answered)
+        if problem:
             return problem
         return "" if self._checkable(claim.text, known) else "nothing in it can be checked"
 
@@ -214,6 +218,19 @@ class Ground:
         if not missing:
             return ""
         return "not in the cited evidence: " + ", ".join(dict.fromkeys(missing))
+
+    def _misplaced(self, text: str, members: Sequence[Evidence]) -> str:
+        """Return what is in the cited evidence, but of something else than the clause speaks of."""
+        distances = cited(members).distances
+        for clause, named in clauses(_QUOTED.sub(" \u2026 ", text), self._of):
+            own = list(of_subjects(members, named, self._of)) if named else members
+            known = replace(cited(own), distances=distances)
+            plain = _without_names(clause)
+            missing = [*_numbers(plain, known), *wrong_directions(plain, known.changes)]
+            missing += [word for word, value in factors(plain) if not _factor_known(value, known)]
+            if missing:
+                return f"not of {', '.join(sorted(named))}: {', '.join(missing)}"
+        return ""
 
     def prose_problem(self, text: str) -> str:
         """Return what in a text that cites nothing is in no evidence at all."""

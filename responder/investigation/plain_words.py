@@ -46,6 +46,11 @@ def states_of(evidence: Evidence) -> Iterator[str]:
     yield from (each.lower() for each in told if each.lower() in _STATES)
 
 
+def is_ill(evidence: Evidence) -> bool:
+    """Say whether evidence tells a state in which something does not work."""
+    return any(each in _ILL for each in states_of(evidence))
+
+
 def change_of(evidence: Evidence) -> float | None:
     """Give by how much a series changed, where what it was before and since are both told."""
     before = next((q.value for q in evidence.quantities if q.name in _BEFORE), None)

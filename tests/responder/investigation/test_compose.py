@@ -77,7 +77,7 @@ def test_an_invented_leading_cause_gives_way_to_the_embedded_draft(brief: Brief)
     report = compose(brief, draft(invented), (), STAMP)
     assert (report.causes[0].component, report.causes[0].kind) == ("engine", CauseKind.HUNG_ENGINE)
     assert report.analyst == "mistral"
-    assert any("could be verified" in note for note in report.notes)
+    assert any("bears out its first cause" in note for note in report.notes)
     assert "812 s" in report.unverified[0].problem
     shown = report.model_dump_json(include={"headline", "summary", "causes", "ruled_out"})
     assert "812" not in shown
@@ -89,6 +89,17 @@ def test_a_component_that_no_evidence_speaks_of_cannot_be_a_cause(brief: Brief) 
     report = compose(brief, draft(made_up), (), STAMP)
     assert all(each.component != "redis" for each in report.causes)
     assert "redis" in report.unverified[0].problem
+
+
+def test_a_cause_that_nothing_speaks_against_does_not_lead(brief: Brief) -> None:
+    """A true word about a component that is well makes it no cause."""
+    well = next(e for e in brief.evidence if e.facts.get("state") == "ok" and e.component)
+    name = well.component or ""
+    blamed = cause(f"the junior sees {name} as ok", well.id, component=name)
+    report = compose(brief, draft(blamed), (), STAMP)
+    assert report.causes[0].component == "engine"
+    assert any("bears out its first cause" in note for note in report.notes)
+    assert f"the junior sees {name} as ok" in {each.text for each in report.unverified}
 
 
 def test_a_verified_draft_leads_with_its_headline(brief: Brief) -> None:
