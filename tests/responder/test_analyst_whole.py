@@ -1,4 +1,4 @@
-"""A responder whose model has tools: stopped in the middle, started again, and played again."""
+"""A responder whose model has tools: stopped or killed in the middle, and played again."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from responder.replaying import command
 from responder.replaying.replay import ReplayError
 from tests.responder.conftest import Place, eventually
 from tests.responder.fakes import ScriptedInvestigation, alert, post
+from tests.responder.test_main import program
 from toolkit.settings import parse
 from toolkit.web import load_web_config
 
@@ -66,34 +67,69 @@ async def stand_in() -> AsyncIterator[tuple[StandIn, str]]:
     await server.close()
 
 
+def _lay_out(folder: Path, settings: str) -> None:
+    (folder / "key").write_text("k", encoding="utf-8")
+    (folder / "pages").mkdir()
+    (folder / "pages" / "HighLatency.md").write_text(RUNBOOK, encoding="utf-8")
+    (folder / "responder.yml").write_text(settings, encoding="utf-8")
+
+
+async def _asked_twice(model: StandIn) -> bool:
+    return len(model.received) == 2
+
+
+def _went_on(model: StandIn) -> None:
+    """Hold that the third request is the second one again, with what the first one's tools said."""
+    assert len(model.received) == 3
+    said = [[each["role"] for each in request["messages"]] for request in model.received]
+    assert "tool" not in said[0]
+    assert said[1] == said[2]
+
+
+async def test_a_killed_responder_asks_nothing_again(
+    tmp_path: Path, stand_in: tuple[StandIn, str]
+) -> None:
+    """SIGKILL while the model thinks: the next process goes on from the turn that was written."""
+    model, settings = stand_in
+    _lay_out(tmp_path, settings)
+    model.persona = Persona(name="intruder", times=1, then="hang")
+    async with program(tmp_path) as first:
+        assert await first.send(post(alert("HighLatency", starts_at=time.time()))) == 200
+        await eventually(lambda: _asked_twice(model))
+        await first.kill()
+
+    model.persona = Persona(name="intruder")
+    async with program(tmp_path) as second:
+
+        async def reported() -> bool:
+            return all(each["state"] == "reported" for each in await second.incidents())
+
+        await eventually(reported)
+        (incident,) = await second.incidents()
+        whole = await second.incident(incident["id"])
+    _went_on(model)
+    assert whole["report"]["analyst"] == "mistral (mistral-small-latest)"
+
+
 async def test_a_stopped_responder_asks_nothing_again(
     tmp_path: Path, stand_in: tuple[StandIn, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was answered and looked at before is gone on with, and the report is played again."""
     model, settings = stand_in
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "key").write_text("k", encoding="utf-8")
-    (tmp_path / "pages").mkdir()
-    (tmp_path / "pages" / "HighLatency.md").write_text(RUNBOOK, encoding="utf-8")
-    (tmp_path / "responder.yml").write_text(settings, encoding="utf-8")
+    _lay_out(tmp_path, settings)
     model.persona = Persona(name="intruder", times=1, then="hang")
 
     async with serving(tmp_path, settings) as place:
         assert await place.send(post(alert("HighLatency", starts_at=time.time()))) == 200
 
-        async def asked_twice() -> bool:
-            return len(model.received) == 2
-
-        await eventually(asked_twice)
+        await eventually(lambda: _asked_twice(model))
 
     model.persona = Persona(name="intruder")
     async with serving(tmp_path, settings) as place:
         (incident,) = await place.reported()
         found = await place.read(f"/api/v1/incidents/{incident['id']}")
-    assert len(model.received) == 3
-    said = [[each["role"] for each in request["messages"]] for request in model.received]
-    assert "tool" not in said[0]
-    assert said[1] == said[2]
+    _went_on(model)
     report = found["report"]
     assert report["analyst"] == "mistral (mistral-small-latest)"
 
