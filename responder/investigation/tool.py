@@ -46,6 +46,15 @@ class SeesExchanges(Protocol):
 
 
 @runtime_checkable
+class KeepsPages(Protocol):
+    """A source that knows what alerts mean."""
+
+    async def page(self, alert: str, question: Question) -> Evidence:
+        """Read the page of any alert; never raises for what is not there."""
+        ...
+
+
+@runtime_checkable
 class Remembers(Protocol):
     """A source that knows incidents of before."""
 
@@ -80,6 +89,11 @@ class Bench:
     def exporter(self) -> SeesExchanges | None:
         """The first source that knows failing exchanges, None where there is none."""
         return next((each for each in self._usable() if isinstance(each, SeesExchanges)), None)
+
+    @property
+    def pages(self) -> KeepsPages | None:
+        """The first source that knows what alerts mean, None where there is none."""
+        return next((each for each in self._usable() if isinstance(each, KeepsPages)), None)
 
     @property
     def memory(self) -> Remembers | None:

@@ -70,6 +70,14 @@ class RunbooksSource(Settings):
             found = [_page(question, "runbooks", Status.UNAVAILABLE, detail="not read in time")]
         return Finding(evidence=found)
 
+    async def page(self, alert: str, question: Question) -> Evidence:
+        """Read the page of any alert; never raises."""
+        try:
+            async with asyncio.timeout(question.deadline_seconds):
+                return await asyncio.to_thread(self._one, alert, question)
+        except TimeoutError:
+            return _page(question, alert, Status.UNAVAILABLE, detail="not read in time")
+
     def _read(self, names: list[str], question: Question) -> list[Evidence]:
         return [self._one(name, question) for name in names]
 

@@ -1,4 +1,4 @@
-"""The page of an alert, whole or by one of its headings."""
+"""The page of an alert, of this incident or another, whole or by one of its headings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_PAGE = 6000
 
 @tools.register("read_runbook")
 class ReadRunbook(Settings):
-    """Read the runbook of an alert of this incident, whole or the part under one heading."""
+    """Read the runbook of an alert by its name, whole or the part under one heading."""
 
     alert: Annotated[str, Field(min_length=1, max_length=128)]
     heading: Annotated[
@@ -27,22 +27,34 @@ class ReadRunbook(Settings):
     @classmethod
     def serves(cls, bench: Bench) -> bool:
         """Say whether there is any page."""
-        return bool(bench.brief.runbooks)
+        return bool(bench.brief.runbooks) or bench.pages is not None
 
     async def look(self, bench: Bench) -> Sequence[Evidence]:
         """Read it."""
-        name = line(self.alert, 128)
-        title, page = f"runbook {name}", bench.brief.runbooks.get(self.alert)
-        facts = {"alert": name, "origin": "runbook"}
-        if page is None:
-            detail = f"there is none; there are {line(', '.join(bench.brief.runbooks), 300)}"
-            return [bench.made("runbooks", title, f"{name}.md", Status.EMPTY, detail=detail)]
-        text = under(page, self.heading) if self.heading else page
+        page = await self._page(bench)
+        if page.status is not Status.OK or not self.heading:
+            return [page]
+        text = under(page.detail, self.heading)
         if not text:
-            detail = "the page has no such heading"
-            return [bench.made("runbooks", title, f"{name}.md", Status.EMPTY, detail=detail)]
-        shown = mask_secrets(clean(text, LONGEST_PAGE))
-        return [bench.made("runbooks", title, f"{name}.md", Status.OK, detail=shown, facts=facts)]
+            problem = "the page has no such heading"
+            return [page.model_copy(update={"status": Status.EMPTY, "detail": problem})]
+        return [page.model_copy(update={"detail": text})]
+
+    async def _page(self, bench: Bench) -> Evidence:
+        """Take it from the brief, else from the source that has every page."""
+        text = bench.brief.runbooks.get(self.alert)
+        if text is None and bench.pages is not None:
+            return await bench.pages.page(self.alert, bench.question)
+        name = line(self.alert, 128)
+        detail = f"there is none; there are {line(', '.join(bench.brief.runbooks), 300)}"
+        return bench.made(
+            "runbooks",
+            f"runbook {name}",
+            f"{name}.md",
+            Status.EMPTY if text is None else Status.OK,
+            detail=detail if text is None else mask_secrets(clean(text, LONGEST_PAGE)),
+            facts={"alert": name, "origin": "runbook"},
+        )
 
 
 def under(page: str, heading: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from responder.investigation.tool import tools
 from responder.investigation.toolbox import MOST_CALLS_A_TURN, Toolbox, described
 from responder.investigation.turns import Asked, Looked
 from responder.remote import failed
+from responder.sources.runbooks import RunbooksSource
 from tests.responder.investigation.briefs import brief
 from tests.responder.investigation.laid import Exporter, Prometheus, bench, framed, row
 
@@ -169,6 +171,22 @@ async def test_changes_and_runbooks() -> None:
     assert statuses == [Status.OK, Status.EMPTY, Status.OK, Status.EMPTY]
     assert "2.1.0" in found.evidence[0].facts["change 1"]
     assert "Restart the engine." in found.evidence[2].detail
+
+
+async def test_the_page_of_an_alert_that_did_not_fire(tmp_path: Path) -> None:
+    """To tell two alike conditions apart, the other's page is read too; a path is no name."""
+    (tmp_path / "Other.md").write_text("# Other\n\n## Diagnosis\n\nLook.\n", encoding="utf-8")
+    made, _ = box(RunbooksSource(folder=tmp_path))
+    found = await looked(
+        made,
+        ("read_runbook", {"alert": "Other", "heading": "Diagnosis"}),
+        ("read_runbook", {"alert": "Other", "heading": "Cure"}),
+        ("read_runbook", {"alert": "../Other"}),
+        ("read_runbook", {"alert": "Nobody"}),
+    )
+    statuses = [each.status for each in found.evidence]
+    assert statuses == [Status.OK, Status.EMPTY, Status.EMPTY, Status.EMPTY]
+    assert found.evidence[0].detail == "## Diagnosis\n\nLook."
 
 
 def test_the_bench_of_a_brief_without_series() -> None:
