@@ -241,6 +241,23 @@ def _out() -> tuple[Panel, ...]:
             (panels.line(f"sum by (model, direction) ({tokens})", "{{model}} {{direction}}"),),
             stacked_bars=True,
         ),
+        _judged(),
+    )
+
+
+def _judged() -> Panel:
+    # Replicas read one store: each shows the whole of it.
+    each = f"max by (analyst, confidence, verdict) (vigie_responder_reports_judged{_JOB})"
+    confirmed = each.replace("}", ', verdict="confirm"}')
+    share = f"sum by (analyst) ({confirmed}) / sum by (analyst) ({each})"
+    return panels.chart(
+        _about(
+            "Reports that operators judged",
+            "The share that was confirmed on the incidents' pages. When it falls, read what was"
+            " corrected: a source may be missing, or a name that no rule of ours knows.",
+            "percentunit",
+        ),
+        (panels.line(share, "{{analyst}} right"),),
     )
 
 

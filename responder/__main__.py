@@ -23,12 +23,14 @@ from responder.evaluation import command as evaluation
 from responder.evaluation.problem import EvaluationError
 from responder.guard import mask_secrets
 from responder.investigator import investigator
+from responder.judging import command as judging
 from responder.outlet import Outlet
 from responder.replaying import command as replaying
 from responder.replaying.replay import ReplayError
 from responder.requeue import Errand, RequeueError
 from responder.requeue import run as requeue
 from responder.store.engine import StoreError
+from responder.verdict import VerdictError
 from toolkit import arguments
 from toolkit.arguments import CommonArguments
 from toolkit.lifecycle import each_hangup, run, until_stopped
@@ -46,7 +48,8 @@ def main() -> int:
         prog="vigie-responder",
         description="Explains the alerts that Alertmanager sends.",
         epilog="Other commands, each with its own --help: investigate (one incident, now),"
-        " backtest (past alerts), eval (recorded incidents), replay (what a model said).",
+        " backtest (past alerts), eval (recorded incidents), replay (what a model said),"
+        " verdict (was a report right).",
     )
     parser.add_argument(
         "command", nargs="?", choices=("run", "check", "requeue", "backup"), default="run"
@@ -102,6 +105,15 @@ def _replay(arguments_given: Sequence[str]) -> int:
     try:
         return asyncio.run(replaying.run(namespace, os.environ, _outlet()))
     except (ConfigError, StoreError, ReplayError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _verdict(arguments_given: Sequence[str]) -> int:
+    namespace = judging.parser().parse_args(arguments_given)
+    try:
+        return asyncio.run(judging.run(namespace, os.environ, _outlet()))
+    except (ConfigError, StoreError, VerdictError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -184,6 +196,7 @@ _ASKED = {
     "eval": _evaluate,
     "investigate": _investigate,
     "replay": _replay,
+    "verdict": _verdict,
 }
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from responder.web.pages import Pages
 from responder.web.requeuing import Requeuing
 from responder.web.rounds import Rounds
 from responder.web.spending import Spending
+from responder.web.verdicts import Verdicts
 from responder.web.webhooks import Webhooks
 from responder.workflows import Arrangement, Inquiry, Investigation
 from toolkit.lifecycle import Supervisor
@@ -375,6 +376,7 @@ def _web(responder: Responder) -> web.Application:
     ).register(app)
     Api(store).register(app)
     Requeuing(store, intake).register(app)
+    Verdicts(store, clock=startup.clock).register(app)
     Pages(store, runbooks=current.runbooks).register(app)
     Rounds(store).register(app)
     Spending(store, current.ceilings, clock=startup.clock).register(app)

@@ -67,6 +67,7 @@ def _model(settings: MistralSettings, config: Config, surroundings: Surroundings
             session=surroundings.session,
             clock=surroundings.clock,
             look_back_seconds=config.limits.look_back,
+            memory=None if store is None else remembering(store),
         ),
         journal=None if store is None else StoredJournal(store, surroundings.clock),
     )

@@ -10,10 +10,17 @@ from responder.incident import Incident
 ORIGIN = "memory"
 """The origin of what memory tells; nothing that is ranked, grounded or counted may rest on it."""
 
+SEEN, TRUE_CAUSE = "seen before", "true cause"
+"""How the facts begin that tell of past incidents, and those that name `component: kind`."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Past:
-    """One incident that has a report: when it began, and what that report said first."""
+    """One incident that has a report: when it began, and what that report said first.
+
+    `verdict` is what an operator said of it in a few words, empty where nobody did; then
+    `true_component` and `true_kind` are the cause that he named or agreed to.
+    """
 
     incident: str
     opened_at: float
@@ -23,6 +30,9 @@ class Past:
     kind: str
     confidence: str
     decision: str
+    verdict: str = ""
+    true_component: str = ""
+    true_kind: str = ""
 
 
 Memory = Callable[[Incident, frozenset[str]], Awaitable[Sequence[Past]]]

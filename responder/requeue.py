@@ -149,9 +149,11 @@ async def _answers(url: str) -> bool:
 
 async def _through(errand: Errand, url: str) -> AsyncIterator[Requeued]:
     place = URL(url)
-    credentials = aiohttp.BasicAuth(place.user, errand.password or "") if place.user else None
+    headers = dict[str, str]()
+    if place.user:
+        headers["Authorization"] = aiohttp.encode_basic_auth(place.user, errand.password or "")
     timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
-    async with aiohttp.ClientSession(auth=credentials, timeout=timeout) as session:
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
         asked = _Asked(session, place.with_user(None))
         for delivery_id in await asked.unread() if errand.is_all else errand.ids:
             yield await asked.read_again(delivery_id)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from responder.store.snapshot import Snapshot, Titled
+from responder.store.verdicts import Judged
 
 _LONGEST_LABEL = 200
 
@@ -20,6 +21,7 @@ def families(snapshot: Snapshot, channels: Sequence[str]) -> Iterable[Metric]:
     yield from _replicas(snapshot)
     yield _unaccounted(snapshot)
     yield _report_info(snapshot.reports)
+    yield _judged(snapshot.judged)
     if snapshot.watchdog_last_seen_at is not None:
         yield gauge(
             "watchdog_last_seen_timestamp_seconds",
@@ -94,6 +96,14 @@ def _unaccounted(snapshot: Snapshot) -> Metric:
     family = labelled("unaccounted", text, "kind")
     for kind, count in sorted(snapshot.unaccounted.items()):
         family.add_metric([kind], count)
+    return family
+
+
+def _judged(judged: Judged) -> Metric:
+    text = "Reports that operators judged, by the last verdict of each; correct: another cause."
+    family = labelled("reports_judged", text, "analyst", "confidence", "verdict")
+    for (analyst, confidence, ruling), count in sorted(judged.items()):
+        family.add_metric([analyst[:_LONGEST_LABEL], confidence, ruling], count)
     return family
 
 

@@ -73,6 +73,12 @@ class BasicUsers:
             self._right.popitem(last=False)
 
 
+def user_of(header: str | None) -> str:
+    """Give the user that a basic `Authorization` *header* names, right or not; empty for none."""
+    given = _basic(header)
+    return given[0] if given else ""
+
+
 def _basic(header: str | None) -> tuple[str, bytes] | None:
     scheme, _, encoded = (header or "").partition(" ")
     if scheme.lower() != "basic":

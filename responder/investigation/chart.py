@@ -17,6 +17,8 @@ COLOURS = ("#1f6feb", "#b35900", "#2da44e", "#8250df", "#57606a")
 ONSET_COLOUR = "#cf222e"
 MOST_SERIES = 5
 MOST_POINTS = 240
+# What draws PNG knows no generic family: one of the common fonts must stand there by its name.
+_FONTS = "sans-serif, DejaVu Sans, Liberation Sans, Noto Sans, Helvetica"
 
 
 def chart(
@@ -36,7 +38,7 @@ def chart(
     label = escape(title, {'"': "&quot;"})
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"',
-        f' aria-label="{label}" font-family="sans-serif" font-size="11">',
+        f' aria-label="{label}" font-family="{_FONTS}" font-size="11">',
         f"<title>{label}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="14" fill="#24292f">{label}</text>',

@@ -18,6 +18,7 @@ from responder.investigation.grounding import Ground
 from responder.investigation.output_rules import Rules
 from responder.investigation.phrases import headline
 from responder.investigation.prose import split, uncarried
+from responder.investigation.recall import seen_before
 from responder.investigation.report import (
     Action,
     Cause,
@@ -40,7 +41,6 @@ MOST_CAUSES = 5
 MOST_CLAIMS = 8
 MOST_ACTIONS = 8
 MOST_NOTES = 10
-MOST_REMEMBERED = 3
 _ORDER = (Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW)
 
 
@@ -282,16 +282,9 @@ def _notes(brief: Brief) -> Iterable[str]:
         yield f"not seen: {', '.join(gone)}; see the coverage"
     clocks = (each for each in brief.evidence if each.title == CLOCK)
     yield from (each.detail for each in clocks if each.source == "prometheus")
-    yield from _seen_before(brief)
+    yield from seen_before(brief)
     if not answered & {"prometheus", "exporter"}:
         yield "neither Prometheus nor the exporter answered: this stands on the alert alone"
-
-
-def _seen_before(brief: Brief) -> Iterable[str]:
-    for each in brief.evidence:
-        if each.facts.get("origin") == ORIGIN:
-            told = [text for name, text in each.facts.items() if name != "origin"]
-            yield from (f"seen before: {text}; not evidence" for text in told[:MOST_REMEMBERED])
 
 
 def _withstood(disproofs: Sequence[Disproof], first: Cause, ground: Ground) -> tuple[Claim, ...]:

@@ -222,6 +222,7 @@ class MistralAnalyst:
             session=means.session,
             deadline_seconds=self._settings.deadline,
             moment=means.moment,
+            memory=means.memory,
         )
         bench = Bench(brief=brief, sources=means.sources, question=question)
         toolbox = Toolbox(bench=bench, told=self._observers.looked)

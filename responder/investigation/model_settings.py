@@ -16,6 +16,7 @@ from yarl import URL
 from responder.ceilings import Ceilings
 from responder.investigation.model_listing import Listed
 from responder.investigation.sharing import Moment
+from responder.past import Memory
 from responder.source import Source, Topology
 from responder.spend import Price, PriceTable
 from toolkit.secrets import Secret
@@ -105,6 +106,7 @@ class Means:
     clock: Callable[[], float]
     look_back_seconds: float = 6 * 3600.0
     moment: Moment = field(default_factory=Moment)
+    memory: Memory | None = None
 
 
 def _ignored(*_words: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
@@ -12,8 +13,10 @@ from sqlalchemy import Connection
 from responder.incident import Incident
 from responder.investigation.report import Report
 from responder.past import Memory, Past
+from responder.store import verdicts
 from responder.store.store import Store
 from responder.store.tables import episodes, incidents, reports
+from responder.verdict import Verdict, told
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ def alike(
 ) -> tuple[Past, ...]:
     """Give what earlier reports said of incidents like this one, the nearest and newest first.
 
+    Of equally near ones those come first of which an operator named or confirmed the cause.
     Alike are those with one of its alerts, on its target before on another, and then those whose
     first cause was in one of *components*. Bounded: of each way the newest are looked at.
     """
@@ -55,8 +59,25 @@ def alike(
         rank = 0 if (row.alertname, labels.get("target") or None) in own else 1
         ranks[row.incident_id] = min(rank, ranks.get(row.incident_id, rank))
     found = [*_read(connection, incident, ranks, components)]
-    found.sort(key=lambda each: (_LIKENESS.index(each.likeness), -each.opened_at, each.incident))
+    judged = verdicts.latest(connection, (each.incident for each in found))
+    found = [_judged(each, judged.get(each.incident)) for each in found]
+    found.sort(key=_nearness)
     return tuple(found[:MOST_TOLD])
+
+
+def _nearness(past: Past) -> tuple[int, bool, float, str]:
+    return _LIKENESS.index(past.likeness), not past.true_kind, -past.opened_at, past.incident
+
+
+def _judged(past: Past, verdict: Verdict | None) -> Past:
+    if verdict is None:
+        return past
+    return dataclasses.replace(
+        past,
+        verdict=told(verdict) + (f" ({verdict.note})" if verdict.note else ""),
+        true_component=verdict.component,
+        true_kind=verdict.kind,
+    )
 
 
 def _earlier(incident: Incident) -> tuple[sa.ColumnElement[bool], ...]:

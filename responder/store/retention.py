@@ -23,6 +23,7 @@ from responder.store.tables import (
     outbox,
     reports,
     stages,
+    verdicts,
     work,
 )
 
@@ -81,6 +82,7 @@ def delete(connection: Connection, incident_ids: Sequence[str]) -> None:
     steps = [
         sa.delete(outbox).where(outbox.c.incident_id.in_(incident_ids)),
         sa.delete(reports).where(reports.c.incident_id.in_(incident_ids)),
+        sa.delete(verdicts).where(verdicts.c.incident_id.in_(incident_ids)),
         sa.delete(frames).where(frames.c.investigation_id.in_(tasks)),
         sa.delete(model_turns).where(model_turns.c.incident_id.in_(incident_ids)),
         sa.delete(stages).where(stages.c.incident_id.in_(incident_ids)),

@@ -12,9 +12,10 @@ from sqlalchemy import Connection
 from responder.ceilings import Sums
 from responder.incident import WATCHDOG, IncidentState, severity_name
 from responder.store import episodes as episodes_of
-from responder.store import losses, outbox, replicas, spending
+from responder.store import losses, outbox, replicas, spending, verdicts
 from responder.store.outbox import Backlog
 from responder.store.tables import deliveries, episodes, incidents, reports, work
+from responder.store.verdicts import Judged
 from responder.store.work import RUNNING, WAITING
 
 _REPORTS_SHOWN = 100
@@ -59,6 +60,7 @@ class Snapshot:
     reports: Sequence[Titled] = ()
     watchdog_last_seen_at: float | None = None
     spent: Sums = field(default_factory=dict)
+    judged: Judged = field(default_factory=dict)
     at: float = 0.0
 
 
@@ -81,6 +83,7 @@ class Observer:
             reports=self._titled(connection, at),
             watchdog_last_seen_at=episodes_of.last_seen(connection, WATCHDOG),
             spent=spending.sums(connection, at),
+            judged=verdicts.judged(connection),
             at=at,
         )
 

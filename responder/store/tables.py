@@ -281,3 +281,20 @@ model_turns = Table(
     Column("at", Float, nullable=False),
     Column("data", Text, nullable=False),
 )
+
+# What operators said of reports; `component` and `kind` are the true cause as far as it is known.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("incident_id", String, ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("report_id", String, nullable=False),
+    Column("ruling", String, nullable=False),
+    Column("component", Text, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("analyst", Text, nullable=False),
+    Column("confidence", String, nullable=False),
+)

@@ -13,10 +13,12 @@ from aiohttp import web
 from responder.alert import Episode
 from responder.casefile import change_data
 from responder.incident import IncidentState
-from responder.store import deliveries, views
+from responder.store import deliveries, verdicts, views
 from responder.store.store import Store
 from responder.store.views import File, Kept, Line, Place, Sending, Told, Unread
+from responder.verdict import Verdict
 from responder.web.shown import excerpt, masked
+from responder.web.verdicts import data as verdict_data
 
 LISTED = 100
 _MOST_LISTED = 1000
@@ -45,16 +47,22 @@ class Api:
         lines = await self._store.read(
             lambda database: views.lines(database, limit, before=before, state=state)
         )
-        return _json(
-            {"incidents": [line_data(line) for line in lines], "next": after(lines, limit)}
+        last = await self._store.read(
+            lambda database: verdicts.latest(database, (line.id for line in lines))
         )
+        found = [line_data(line) | {"verdict": _ruling(last.get(line.id))} for line in lines]
+        return _json({"incidents": found, "next": after(lines, limit)})
 
     async def _incident(self, request: web.Request) -> web.StreamResponse:
         incident_id = request.match_info["id"]
         file = await self._store.read(lambda database: views.file(database, incident_id))
         if file is None:
             return _json({"error": "no such incident"}, status=404)
-        return _json(file_data(file))
+        said = await self._store.read(lambda database: verdicts.of_incident(database, incident_id))
+        newest = _ruling(said[0] if said else None)
+        return _json(
+            file_data(file) | {"verdict": newest, "verdicts": [verdict_data(each) for each in said]}
+        )
 
     async def _episodes(self, request: web.Request) -> web.StreamResponse:
         limit, behind, since = listed(request), place(request, "after"), _number(request, "since")
@@ -83,6 +91,10 @@ class Api:
             )
         )
         return _json({"changes": [change_data(change) for change in changes]})
+
+
+def _ruling(verdict: Verdict | None) -> str | None:
+    return verdict.ruling.value if verdict else None
 
 
 def listed(request: web.Request) -> int:

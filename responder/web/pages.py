@@ -13,10 +13,11 @@ import jinja2
 from aiohttp import web
 
 from responder.incident import IncidentState
-from responder.investigation.evidence import Status
+from responder.investigation.evidence import CauseKind, Status
 from responder.investigation.render import render as plain_text
-from responder.store import views
+from responder.store import verdicts, views
 from responder.store.store import Store
+from responder.verdict import told
 from responder.web import story
 from responder.web.api import STATES, after, listed, mark, place, wanted_state
 from responder.web.markdown import render
@@ -64,8 +65,12 @@ class Pages:
             lambda database: views.lines(database, limit, before=before, state=state)
         )
         unread = await self._store.read(lambda database: views.unread(database, 1))
+        last = await self._store.read(
+            lambda database: verdicts.latest(database, (line.id for line in lines))
+        )
         context = {
             "lines": lines,
+            "verdicts": last,
             "has_quarantined": bool(unread),
             "states": STATES,
             "state": state,
@@ -77,9 +82,13 @@ class Pages:
     async def _incident(self, request: web.Request) -> web.StreamResponse:
         file = await self._file(request)
         waits = {IncidentState.WAITING, IncidentState.INVESTIGATING}
+        incident_id = file.incident.id
+        said = await self._store.read(lambda database: verdicts.of_incident(database, incident_id))
         context = {
             "file": file,
             "incident": file.incident,
+            "verdicts": [(each, told(each)) for each in said],
+            "kinds": sorted(each.value for each in CauseKind),
             "story": story.told(file),
             "report": file.dossier.report if file.dossier else None,
             "evidence": file.dossier.evidence if file.dossier else (),

@@ -12,6 +12,7 @@ from responder.investigation.tool import tools
 from responder.investigation.toolbox import MOST_CALLS_A_TURN, Toolbox, described
 from responder.investigation.turns import Asked, Looked
 from responder.remote import failed
+from responder.sources.incidents import IncidentsSource
 from responder.sources.runbooks import RunbooksSource
 from tests.responder.investigation.briefs import brief
 from tests.responder.investigation.laid import Exporter, Prometheus, bench, framed, row
@@ -36,6 +37,7 @@ def test_tools_are_offered_where_they_are_of_use() -> None:
     assert box()[0].offered == EVERYTHING
     more = box(Prometheus(), Exporter())[0].offered
     assert set(more) == {*EVERYTHING, "query_metric", "last_exchanges"}
+    assert "look_at_past_incidents" in box(IncidentsSource())[0].offered
 
 
 @pytest.mark.parametrize("kind", tools.kinds())

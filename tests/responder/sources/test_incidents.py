@@ -16,6 +16,7 @@ from responder.investigation.compose import compose
 from responder.investigation.evidence import Evidence, Status
 from responder.investigation.report import Standing
 from responder.investigation.stages import Ranked
+from responder.investigation.tool import Remembers
 from responder.past import ORIGIN, Past
 from responder.source import Question, sources
 from responder.sources.incidents import IncidentsSource
@@ -151,3 +152,71 @@ async def _nearest(place: Place) -> None:
     assert 0 < len(found) <= MOST_TOLD
     earlier = incident({"alertname": "Slow", "target": "chat"}, fired_at=now - 3600)
     assert await _names(place, earlier, component) == []
+
+
+def _corrected(cause_told: str) -> Evidence:
+    facts = {"origin": ORIGIN, "seen before 1": "a hang", "true cause 1": cause_told}
+    return _remembered("").model_copy(update={"facts": facts})
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ("engine: hung_engine", "code suspects it again (number 1)"),
+        ("engine: certificate", "engine shows trouble, but not of this kind"),
+        ("nowhere: crash", "nothing was seen of nowhere, so it could not be tested"),
+    ],
+)
+def test_a_cause_that_was_confirmed_or_corrected_is_looked_for(told: str, found: str) -> None:
+    """What is found of it is said beside it, and neither the causes nor their confidence move."""
+    scene = Scene()
+    brief = brief_of(scene, *hang(scene))
+    with_it = replace(brief, evidence=(*brief.evidence, _corrected(told)))
+    same, report = (compose(each, draft(), (), STAMP) for each in (brief, with_it))
+    assert f"the cause of before, {told}, was looked for: {found}" in report.notes
+    assert report.causes == same.causes
+
+
+async def test_a_model_may_look_at_the_incidents_of_another_alert(
+    session: aiohttp.ClientSession,
+) -> None:
+    """By its name, on the targets of this incident; a verdict is told with the cause it left."""
+    asked: list[Incident] = []
+
+    async def remember(like: Incident, _components: frozenset[str]) -> Sequence[Past]:
+        asked.append(like)
+        return [replace(PAST, verdict="corrected by ann", true_component="chat", true_kind="crash")]
+
+    labels = {"alertname": "Slow", "target": "chat"}
+    source = IncidentsSource()
+    assert isinstance(source, Remembers)
+    (evidence,) = await source.remembered(
+        "Down", replace(question(session, labels=labels), memory=remember)
+    )
+    assert [(each.alert.name, each.alert.target) for each in asked[0].episodes] == [
+        ("Down", "chat")
+    ]
+    assert "; corrected by ann; incident old)" in evidence.facts["seen before 1"]
+    assert evidence.facts["true cause 1"] == "chat: crash"
+
+
+async def test_the_causes_that_were_judged_come_first(tmp_path: Path) -> None:
+    """Of equally near incidents; what was rejected names no cause."""
+    async with place_in(tmp_path, "incidents: {quiet: 0s, occurrence_within: 0s}") as place:
+        for number in range(1, 4):
+            await place.send(post(alert("Slow", starts_at=time.time(), target=f"t{number}")))
+            await place.reported(number)
+        names = [each["id"] for each in (await place.incidents())[::-1]]
+        for identity, given in (
+            (names[0], {"verdict": "correct", "cause": "db:capacity", "note": "a note"}),
+            (names[1], {"verdict": "reject"}),
+        ):
+            assert await place.send(given, f"/api/v1/incidents/{identity}/verdict") == 200
+        later = incident({"alertname": "Slow", "target": "chat"}, fired_at=time.time())
+        found = await place.responder.store.read(
+            lambda database: alike(database, later, frozenset())
+        )
+    assert [each.incident for each in found] == [names[0], names[2], names[1]]
+    assert found[0].verdict == "corrected: the cause was db, capacity (a note)"
+    assert (found[0].true_component, found[0].true_kind) == ("db", "capacity")
+    assert (found[2].verdict, found[2].true_kind) == ("rejected: that was not the cause", "")

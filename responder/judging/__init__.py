@@ -1,0 +1,1 @@
+"""The command `verdict`: an operator says what he thinks of a report."""
