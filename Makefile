@@ -36,6 +36,10 @@ demo: $(VENV)/.installed ## a real failure, explained (FAULT=hang, ONCE=1, ANALY
 demo-all: $(VENV)/.installed ## every lab fault and compound, a table
 	@$(RUN) -m lab.demo --all $(if $(ANALYST),--analyst $(ANALYST)) $(if $(PERSONA),--persona $(PERSONA))
 
+.PHONY: personas
+personas: $(VENV)/.installed ## every persona of the Mistral stand-in on recorded incidents, a table
+	@$(RUN) -m lab.personas
+
 .PHONY: stack
 stack: $(VENV)/.installed ## Prometheus, Alertmanager and their tools, found, unpacked or built
 	@$(RUN) -m lab.stack

@@ -21,6 +21,7 @@ from responder.collector import collect_rarely
 from responder.config import load_config
 from responder.evaluation import command as evaluation
 from responder.evaluation.problem import EvaluationError
+from responder.evaluation.reports import command as reports
 from responder.guard import mask_secrets
 from responder.investigator import investigator
 from responder.judging import command as judging
@@ -119,11 +120,23 @@ def _verdict(arguments_given: Sequence[str]) -> int:
 
 
 def _evaluate(arguments_given: Sequence[str]) -> int:
+    if arguments_given[:1] == ["reports"]:
+        return _evaluate_reports(arguments_given[1:])
     namespace = evaluation.parser().parse_args(arguments_given)
     outlet = evaluation.Outlet(say=print, tell=lambda line: print(line, file=sys.stderr))
     try:
         return evaluation.run(namespace, os.environ, outlet)
     except EvaluationError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _evaluate_reports(arguments_given: Sequence[str]) -> int:
+    namespace = reports.parser().parse_args(arguments_given)
+    configure(level="error", format="logfmt", mask=mask_secrets)
+    try:
+        return asyncio.run(reports.run(namespace, os.environ, _outlet()))
+    except (ConfigError, EvaluationError) as error:
         print(error, file=sys.stderr)
         return 1
 

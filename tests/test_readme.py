@@ -122,6 +122,7 @@ def test_alertmanager_takes_its_snippet(tmp_path: Path, programs: Mapping[str, P
 def folder(tmp_path: Path) -> Path:
     """Lay out README's first two configurations, and the rules that they name."""
     (tmp_path / "rules").symlink_to(ROOT / "rules")
+    (tmp_path / "lab").symlink_to(ROOT / "lab")
     for name in ("exporter", "responder"):
         (tmp_path / f"{name}.yml").write_text(of(name)[0])
     return tmp_path

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from lab.compounds import load as load_compounds
 from lab.demo.compound import played
+from lab.demo.recording import record
 from lab.demo.run import Narrator, Scene
 from lab.demo.verdict import Verdict
 from lab.demo.watch import TIMEOUT
@@ -80,6 +81,7 @@ async def _run(arguments: argparse.Namespace, faults: Sequence[str], console: Co
                 session=session,
                 narrator=Narrator(console=console),
                 baseline_seconds=BASELINE_SECONDS,
+                record=arguments.record,
             )
             await _persona(scene, arguments.persona)
             return await _show(scene, faults, arguments, console)
@@ -119,6 +121,9 @@ async def _read_again(
     scene: Scene, verdict: Verdict, incident: Mapping[str, Any], console: Console
 ) -> Verdict:
     """Print the report, and hold each number, link and row of it against the evidence."""
+    if scene.record is not None:
+        path = await record(scene, scene.record, verdict.truth, incident)
+        scene.narrator.say("lab", f"recorded: {path.name}")
     await _print_report(scene, incident["id"], console)
     checked = await check(incident, scene.session, scene.place.source_kinds())
     for problem in checked.problems:
@@ -241,6 +246,12 @@ def _parser(faults: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--keep", action="store_true", help="keep the work folder with its logs")
     parser.add_argument("--analyst", choices=("embedded", "mistral"), help="who writes the report")
     parser.add_argument("--persona", help="how the model's stand-in behaves, such as hang")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="DIR",
+        help="write what the responder knew of each incident, for `vigie-responder eval reports`",
+    )
     parser.add_argument("--flavour", choices=("any", "debian", "current"), default="any")
     return parser
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -41,13 +42,14 @@ class Narrator:
 
 @dataclass(kw_only=True, slots=True)
 class Scene:
-    """A running installation and the watches over it."""
+    """A running installation and the watches over it; `record` is where incidents are kept."""
 
     place: Installation
     session: aiohttp.ClientSession
     narrator: Narrator
     baseline_seconds: float
     watches: Sequence[Watch] = ()
+    record: Path | None = None
 
     def __post_init__(self) -> None:
         """Watch the exporter, Prometheus and the responder."""

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lab.mistral.personas import PERSONAS, Arguments
+from lab.mistral.liars import WRITERS
+from lab.mistral.personas import Arguments
 from lab.mistral.reading import prompt
 from lab.mistral.request import ChatRequest
 from lab.mistral.tool_users import ODD_IDS, TOOL_USERS, report
@@ -77,7 +78,7 @@ class Replies:
                 return {**role_content, "tool_calls": named}, "tool_calls"
             arguments = json.dumps(report(asked, told))
         else:
-            arguments = json.dumps(PERSONAS.get(persona, PERSONAS["honest"])(told))
+            arguments = json.dumps(WRITERS.get(persona, WRITERS["honest"])(told))
         if persona == "malformed" and not is_told:
             arguments = arguments[: len(arguments) // 2]
         if asked.offers(TOOL):

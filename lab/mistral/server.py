@@ -18,8 +18,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import Field
 
+from lab.mistral.liars import WRITERS
 from lab.mistral.limits import RateLimits
-from lab.mistral.personas import PERSONAS
 from lab.mistral.refusals import RefusedError, broken, rate_limited, unauthorized
 from lab.mistral.replies import MODELS, Replies, chunks, cost
 from lab.mistral.request import ChatRequest, Closed, read
@@ -35,7 +35,7 @@ SLOW_SECONDS = 3.0
 LOOK_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 600.0
 # Those that answer with a completion, and those that fail as services and networks do.
-ANSWERING = (*PERSONAS, *TOOL_USERS, "slow", "malformed", "stubborn")
+ANSWERING = (*WRITERS, *TOOL_USERS, "slow", "malformed", "stubborn")
 FAILING = (
     "hang",
     "trickle",
@@ -178,6 +178,7 @@ class StandIn:
             return web.json_response({**whole, "choices": []})
         if name == "hang":
             await _for_ever(request)
+            return web.Response()  # nobody is there any more
         return await self._drip(request, name, asked)
 
     async def _drip(

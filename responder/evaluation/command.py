@@ -27,7 +27,11 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="vigie-responder eval", description="Measures on recorded incidents."
     )
-    made.add_argument("what", choices=("ranking",), help="ranking: suspects, without a model")
+    made.add_argument(
+        "what",
+        choices=("ranking", "reports"),
+        help="ranking: suspects, without a model; reports: an analyst (see `eval reports --help`)",
+    )
     made.add_argument("folder", type=Path, metavar="DIR", help="labels_*.json and the recordings")
     made.add_argument("--json", action="store_true", help="print JSON")
     made.add_argument(

@@ -50,3 +50,7 @@ class AnalystError(Exception):
 
 class CeilingError(AnalystError):
     """A call would cross a ceiling on spend, and was not made."""
+
+
+class AnswerError(AnalystError):
+    """The model answered, and with no report that can be read: its failure, no network's."""

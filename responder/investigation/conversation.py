@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from responder.investigation.analyst import AnalystError, Brief, CeilingError
+from responder.investigation.analyst import AnalystError, AnswerError, Brief, CeilingError
 from responder.investigation.evidence import Evidence
 from responder.investigation.model_reply import as_json
 from responder.investigation.prompt import TOOL, ReportArguments, draft, fit, read
@@ -196,7 +196,7 @@ class Conversation:
 
 def _report(called: Asked | None, finish_reason: str) -> ReportArguments:
     if finish_reason == "length":
-        raise AnalystError("the answer was cut by the token limit; raise max_output_tokens")
+        raise AnswerError("the answer was cut by the token limit; raise max_output_tokens")
     if called is None:
-        raise AnalystError(f"the model did not call {TOOL}")
+        raise AnswerError(f"the model did not call {TOOL}")
     return read(called.arguments)

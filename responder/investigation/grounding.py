@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from responder.guard import line
-from responder.investigation.evidence import ASKED_BY, Evidence, Status
+from responder.investigation.evidence import ASKED_BY, Evidence, Quantity, Status
+from responder.investigation.movement import FACTOR
 from responder.investigation.order_words import Moments, moments_of, wrong_order
 from responder.investigation.plain_words import (
     change_of,
@@ -85,7 +86,7 @@ def cited(evidence: Iterable[Evidence]) -> Cited:
     texts = [text for each in members for text in _texts(each)]
     plain = " ".join(t for each in members for t in (each.title, *each.facts.values()))
     return Cited(
-        quantities=tuple((q.value, q.unit) for q in quantities),
+        quantities=tuple((q.value, _unit(q)) for q in quantities),
         times=tuple(sorted(set(times))[:MOST_TIMES]),
         text=_flat(" ".join(texts)),
         literals=frozenset(re.findall(r"\d+(?:\.\d+)?", plain)),
@@ -94,6 +95,11 @@ def cited(evidence: Iterable[Evidence]) -> Cited:
         moments=moments_of(members),
         changes=tuple(change for each in members if (change := change_of(each)) is not None),
     )
+
+
+def _unit(quantity: Quantity) -> str:
+    """Give its unit; how many times as much is no share, though both are ratios."""
+    return "factor" if quantity.name == FACTOR else quantity.unit
 
 
 def _distances(members: Sequence[Evidence]) -> Iterator[float]:
@@ -350,7 +356,7 @@ def _factor_known(value: float, known: Cited) -> bool:
     return any(
         _same(value, quantity, 0.25)
         for quantity, unit in known.quantities
-        if unit in {"ratio", "count"}
+        if unit in {"factor", "count"}
     )
 
 

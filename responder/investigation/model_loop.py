@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from responder.investigation.analyst import AnalystError, Brief
+from responder.investigation.analyst import AnalystError, AnswerError, Brief
 from responder.investigation.brief_record import brief_data
 from responder.investigation.conversation import Conversation, Due
 from responder.investigation.model_caller import Caller, Trail
@@ -77,7 +77,7 @@ class Loop:
             case Due.TRY:
                 await self._try()
             case _:
-                await self._give_up(self.conversation.problem)
+                await self._give_up(AnswerError(self.conversation.problem))
 
     async def _ask(self) -> None:
         """Ask the model, and let the fallback go on where it fails for good."""
@@ -94,11 +94,11 @@ class Loop:
                 raise
             self.caller.observe(talk.model, "timeout")
             share = FIRST_MODEL_SHARE * self.settings.deadline
-            await self._give_up(self.trail.late(share))
+            await self._give_up(AnalystError(self.trail.late(share)))
         except (AnalystError, PassingError) as error:
             if talk.fallback_model is None:
                 raise
-            await self._give_up(str(error))
+            await self._give_up(AnalystError(str(error)))
         else:
             await self._answered(answer, limit)
 
@@ -121,7 +121,7 @@ class Loop:
     async def _look(self) -> None:
         talk = self.conversation
         if self.toolbox is None:
-            raise AnalystError("the model called tools, and there are none")
+            raise AnswerError("the model called tools, and there are none")
         left = self.trail.ends_at - self.clockwork.clock()
         await self._enter(
             await self.toolbox.look(
@@ -137,7 +137,7 @@ class Loop:
         """Ask what would refute the first cause; where there is no time, say that it was not."""
         talk = self.conversation
         if talk.submitted is None:
-            raise AnalystError("nothing was submitted")
+            raise AnswerError("nothing was submitted")
         left = self._ends_looking(REFUTING_SHARE) - self.clockwork.clock()
         bench = None if self.toolbox is None or left <= 0 else self.toolbox.bench
         if bench is not None:
@@ -146,11 +146,11 @@ class Loop:
         refutation, evidence = await refuted(talk.submitted, bench)
         await self._enter(Tried(refutation=refutation, evidence=evidence))
 
-    async def _give_up(self, problem: str) -> None:
-        """Let the fallback go on; raises AnalystError where there is none."""
-        talk = self.conversation
+    async def _give_up(self, failure: AnalystError) -> None:
+        """Let the fallback go on; raises the failure where there is none."""
+        talk, problem = self.conversation, str(failure)
         if talk.fallback_model is None:
-            raise AnalystError(problem)
+            raise failure
         self.trail.problem = f"{talk.model}: {problem}"
         log.warning("model failed, fallback asked", model=talk.model, problem=problem)
         await self._enter(Switched(problem=problem))

@@ -54,7 +54,7 @@ SCALES = {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 FITS: Mapping[str, frozenset[str]] = {
     "seconds": frozenset({"seconds"}),
     "ratio": frozenset({"ratio"}),
-    "factor": frozenset({"ratio"}),
+    "factor": frozenset({"factor"}),
     "per_second": frozenset({"per_second"}),
     "bytes": frozenset({"bytes"}),
     "": frozenset({"", "count"}),

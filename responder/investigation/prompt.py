@@ -19,7 +19,8 @@ from pydantic import Field
 
 from responder.guard import clean, mask_secrets
 from responder.instructions import withheld
-from responder.investigation.analyst import AnalystError, Brief
+from responder.investigation.analyst import AnswerError, Brief
+from responder.investigation.brevity import shortened
 from responder.investigation.evidence import CauseKind, Evidence, Quantity, Suspect
 from responder.investigation.report import Action, Cause, Claim, Confidence, Draft, Spend
 from responder.spans import abstracted, is_free
@@ -163,16 +164,15 @@ def read(arguments: Any) -> ReportArguments:
     Raises AnalystError that says what is wrong with them, without repeating their values.
     """
     try:
-        if isinstance(arguments, str):
-            return ReportArguments.model_validate_json(arguments)
+        whole = json.loads(arguments) if isinstance(arguments, str) else arguments
         # Through JSON, so that lists are taken for tuples as they are in the text form.
-        return ReportArguments.model_validate_json(json.dumps(arguments))
+        return ReportArguments.model_validate_json(json.dumps(shortened(whole)))
     except pydantic.ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         named = "; ".join(f"{_path(each['loc'])}: {each['msg']}" for each in faults[:5])
-        raise AnalystError(f"{TOOL}: arguments refused: {named}") from None
-    except (TypeError, ValueError):
-        raise AnalystError(f"{TOOL}: arguments are not JSON") from None
+        raise AnswerError(f"{TOOL}: arguments refused: {named}") from None
+    except (TypeError, ValueError, RecursionError):
+        raise AnswerError(f"{TOOL}: arguments are not JSON") from None
 
 
 def fit(arguments: ReportArguments, brief: Brief) -> ReportArguments:
@@ -185,7 +185,7 @@ def fit(arguments: ReportArguments, brief: Brief) -> ReportArguments:
     ]
     if strange:
         places = ", ".join(f"causes.{number}.component" for number in strange)
-        raise AnalystError(f"{TOOL}: arguments refused: {places}: not a component of this incident")
+        raise AnswerError(f"{TOOL}: arguments refused: {places}: not a component of this incident")
     return arguments
 
 

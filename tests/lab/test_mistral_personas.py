@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from lab.mistral.personas import KINDS, PERSONAS, honest
+from lab.mistral.liars import WRITERS
+from lab.mistral.personas import KINDS, honest
 from lab.mistral.reading import prompt
 from responder.investigation.evidence import CauseKind
 from responder.investigation.prompt import read
 
 
-@pytest.mark.parametrize("name", PERSONAS)
+@pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize(
     "text",
     [
@@ -28,7 +29,7 @@ from responder.investigation.prompt import read
 )
 def test_any_prompt_gets_a_report_that_has_the_form(name: str, text: str) -> None:
     """Blocks that are missing or broken are passed over, and the report still can be read."""
-    assert read(PERSONAS[name](prompt(text))).causes
+    assert read(WRITERS[name](prompt(text))).causes
 
 
 def test_runbook_steps_are_the_items_under_mitigation() -> None:

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpServer
 
-from lab.report_checker import check, claims, ledger, marks
+from lab.report_checker import check, ledger
+from toolkit.rereading import claims, marks, unfounded
 
 AT = 1_700_000_000.0  # 22:13:20 UTC
 
@@ -26,6 +27,7 @@ def incident(text: str, *quantities: dict[str, Any], link: str = "") -> dict[str
         "source": "prometheus",
         "title": "chat 0.11.2: time per request",
         "status": "ok",
+        "component": "chat",
         "facts": {"version": "1.5.0"},
         "quantities": list(quantities),
         "link": link,
@@ -137,3 +139,14 @@ def test_the_ledger_accounts_for_everything() -> None:
     assert len(list(ledger(given["report"], evidence, []))) == 1
     given["report"]["coverage"] = []
     assert len(list(ledger(given["report"], evidence, []))) == 1
+
+
+def test_a_name_that_the_cited_evidence_lacks_is_found() -> None:
+    """Names that the incident knows; what is quoted is a text."""
+    made = incident("gateway is slow, 'scorer' is not named by \"scorer\"")
+    evidence = {each["id"]: each for each in made["evidence"]}
+    evidence["E2"] = {**evidence["E1"], "id": "E2", "component": "gateway", "title": "gateway"}
+    (problem,) = unfounded(made["report"], evidence)
+    assert problem.startswith("'gateway' is in none of E1")
+    made["report"]["summary"][0]["evidence"] = ["E2"]
+    assert unfounded(made["report"], evidence) == []

@@ -163,12 +163,18 @@ def test_whatever_is_printed_from_evidence_is_found_in_it(value: float, unit: st
 def test_printed_factors_and_times_are_found(factor: float, at: float) -> None:
     """So are factors and times of day."""
     quantities = (
-        Quantity(name="f", value=factor, unit="ratio"),
+        Quantity(name="times as much", value=factor, unit="ratio"),
         Quantity(name="t", value=at, unit="timestamp"),
     )
     ground = Ground([evidence(quantities=quantities)])
     text = f"it is {times(factor)} since {clock(at)}"
     assert ground.claim(Claim(text=text, evidence=("E1",))).problem == ""
+
+
+def test_a_factor_is_no_share() -> None:
+    """As much as before is 1 times as much, and not 100 % of anything; nor is a share a factor."""
+    assert "1188 %" in problem("features: 1188 % of requests fail")
+    assert "0.37x" in problem("features takes 0.37x")
 
 
 @given(st.floats(0.01, 1e4), st.floats(1.1, 50))

@@ -109,7 +109,7 @@ def test_arguments_that_do_not_fit_are_refused_by_name(
 
 def test_arguments_that_are_no_json_are_refused() -> None:
     """Text that is not JSON is refused without being repeated."""
-    with pytest.raises(AnalystError, match="arguments refused"):
+    with pytest.raises(AnalystError, match="arguments are not JSON"):
         read("not json at all")
 
 

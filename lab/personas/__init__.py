@@ -1,0 +1,1 @@
+"""Recorded incidents before every persona of the stand-in of the Mistral API."""

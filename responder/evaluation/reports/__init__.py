@@ -1,0 +1,1 @@
+"""`eval reports`: recorded incidents with known causes, put to an analyst again."""
