@@ -26,6 +26,7 @@ from lab.demo.run import Narrator, Scene
 from lab.demo.verdict import Verdict
 from lab.demo.watch import TIMEOUT
 from lab.installation import EXPORTER, MISTRAL, RESPONDER, Installation, Plan
+from lab.mistral.server import ANSWERING
 from lab.report_checker import check
 from lab.stack.cache import cache_root
 from lab.stack.errors import StackError
@@ -36,6 +37,8 @@ from lab.truth import load as load_truth
 
 BASELINE_SECONDS = 25.0
 CALM_SECONDS = 12.0
+EACH = "each"
+"""In the place of a persona: all that answer, one after the other."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,7 +86,7 @@ async def _run(arguments: argparse.Namespace, faults: Sequence[str], console: Co
                 baseline_seconds=BASELINE_SECONDS,
                 record=arguments.record,
             )
-            await _persona(scene, arguments.persona)
+            await _persona(scene, None if arguments.persona == EACH else arguments.persona)
             return await _show(scene, faults, arguments, console)
 
 
@@ -92,8 +95,10 @@ async def _show(
 ) -> int:
     scene.narrator.say("lab", f"running; {BASELINE_SECONDS:g} s of health first, as a baseline")
     verdicts: list[Verdict] = []
-    for fault in faults:
+    for number, fault in enumerate(faults):
         await scene.until_healthy()
+        if arguments.persona == EACH:
+            await _persona(scene, ANSWERING[number % len(ANSWERING)])
         if fault in load_compounds():
             verdicts += await _compound(scene, fault, console)
         else:
@@ -153,6 +158,7 @@ async def _persona(scene: Scene, persona: str | None) -> None:
         if response.status != 200:
             problem = f"{persona}: refused with {response.status}"
             raise StackError("persona", problem, "python -m lab.mistral --help lists them")
+    scene.narrator.say("lab", f"the model is {persona}")
 
 
 async def _print_report(scene: Scene, incident: str, console: Console) -> None:
@@ -245,7 +251,10 @@ def _parser(faults: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="stop after the report")
     parser.add_argument("--keep", action="store_true", help="keep the work folder with its logs")
     parser.add_argument("--analyst", choices=("embedded", "mistral"), help="who writes the report")
-    parser.add_argument("--persona", help="how the model's stand-in behaves, such as hang")
+    parser.add_argument(
+        "--persona",
+        help=f"how the model's stand-in behaves, such as hang; {EACH}: another for each fault",
+    )
     parser.add_argument(
         "--record",
         type=Path,

@@ -13,7 +13,7 @@ from responder.investigation.analyst import Brief
 from responder.investigation.confidence import allowed, as_disproofs
 from responder.investigation.decide import decide
 from responder.investigation.disproof import Disproof
-from responder.investigation.evidence import CLOCK, CauseKind, Evidence, Status
+from responder.investigation.evidence import CLOCK, UNCONFIGURED, CauseKind, Evidence, Status
 from responder.investigation.grounding import Ground
 from responder.investigation.output_rules import Rules
 from responder.investigation.phrases import headline
@@ -273,7 +273,7 @@ def _notes(brief: Brief) -> Iterable[str]:
         {
             each.source
             for each in brief.evidence
-            if each.status in {Status.FAILED, Status.UNAVAILABLE}
+            if each.status in {Status.FAILED, Status.UNAVAILABLE} and each.detail != UNCONFIGURED
         }
     )
     answered = {each.source for each in brief.evidence if each.status is Status.OK}

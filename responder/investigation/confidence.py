@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from responder.investigation.disproof import Disproof
-from responder.investigation.evidence import Evidence, Status
+from responder.investigation.evidence import UNCONFIGURED, Evidence, Status
 from responder.investigation.report import Cause, Claim, Confidence, Refutation
 from responder.past import ORIGIN
 
@@ -27,7 +27,7 @@ LEAST_ORIGINS = 2
 _NO_WITNESS = frozenset({"alert", "catalogue", "onset", "runbook", ORIGIN, ""})
 # Of the incident itself rather than of a source that can fail.
 _GIVEN = frozenset({"alert", "onset", "changes", "tool"})
-_NOT_ASKED = frozenset({"not configured", "knows only the present"})
+_NOT_ASKED = frozenset({UNCONFIGURED, "knows only the present"})
 
 
 def allowed(

@@ -21,6 +21,9 @@ CLOCK = "clock of Prometheus"
 ASKED_BY = "asked by"
 """The fact that marks evidence whose query an analyst wrote."""
 
+UNCONFIGURED = "not configured"
+"""The detail of a source that nobody asked for."""
+
 CALLS = "who calls whom"
 """How the title of evidence begins whose quantities are calls."""
 

@@ -14,7 +14,14 @@ from responder.alert import Change
 from responder.guard import clean_labels, line, mask_secrets
 from responder.incident import Incident
 from responder.investigation.chart import chart
-from responder.investigation.evidence import Evidence, Frame, Quantity, Status, Window
+from responder.investigation.evidence import (
+    UNCONFIGURED,
+    Evidence,
+    Frame,
+    Quantity,
+    Status,
+    Window,
+)
 from responder.investigation.movement import Movement
 from responder.investigation.picture import Picture, picture
 from responder.investigation.vocabulary import Role
@@ -42,7 +49,7 @@ async def ask_all(asked: Sequence[Source], question: Question) -> list[tuple[str
     findings = await asyncio.gather(*(_ask(source, question) for source in asked))
     found = list(zip((_kind(source) for source in asked), findings, strict=True))
     missing = [kind for kind in sources.kinds() if kind not in {name for name, _ in found}]
-    return found + [(kind, _nothing(kind, question, "not configured")) for kind in missing]
+    return found + [(kind, _nothing(kind, question, UNCONFIGURED)) for kind in missing]
 
 
 async def _ask(source: Source, question: Question) -> Finding:

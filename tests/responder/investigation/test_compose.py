@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from responder.investigation import embedded
 from responder.investigation.analyst import AnalystError, Brief
 from responder.investigation.compose import Stamp, compose
 from responder.investigation.disproof import Disproof
-from responder.investigation.evidence import CauseKind, Evidence, Status
+from responder.investigation.evidence import UNCONFIGURED, CauseKind, Evidence, Status
 from responder.investigation.render import render
 from responder.investigation.report import (
     Action,
@@ -100,6 +101,18 @@ def test_a_cause_that_nothing_speaks_against_does_not_lead(brief: Brief) -> None
     assert report.causes[0].component == "engine"
     assert any("bears out its first cause" in note for note in report.notes)
     assert f"the junior sees {name} as ok" in {each.text for each in report.unverified}
+
+
+@pytest.mark.parametrize(("detail", "is_told"), [(UNCONFIGURED, False), ("no answer", True)])
+def test_a_source_is_missed_where_it_was_asked(brief: Brief, detail: str, *, is_told: bool) -> None:
+    """What nobody configured stands in the ledger, and is no gap of the report."""
+    silent = brief.evidence[0].model_copy(
+        update={"id": "E99", "source": "loki", "status": Status.UNAVAILABLE, "detail": detail}
+    )
+    seen = replace(brief, evidence=(*brief.evidence, silent))
+    report = compose(seen, embedded.draft(seen), (), STAMP)
+    assert ("not seen: loki; see the coverage" in report.notes) is is_told
+    assert "loki" in {each.source for each in report.coverage}
 
 
 def test_a_verified_draft_leads_with_its_headline(brief: Brief) -> None:
