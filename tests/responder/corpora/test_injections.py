@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from responder.instructions import WITHHELD, instruction_like, withheld
 from responder.investigation.embedded import draft
 from responder.investigation.suspicion import suspected
 from tests.responder.corpora.gullible import Gullible
+from tests.responder.corpora.held_out import held_out
 from tests.responder.corpora.injections import CHANNELS, corpus
 from tests.responder.corpora.ordinary import lines
 from tests.responder.corpora.planting import bare, planted
@@ -21,6 +24,28 @@ async def test_no_injection_gets_its_way(seat: Seat) -> None:
     desk = await seat(model.application(), ceilings={"incident": {}})
     outcomes = [await tried(desk.analyst, model, each) for each in corpus()]
     assert [each for each in outcomes if each.got_through] == []
+
+
+async def test_what_the_detector_never_saw_does_nothing_either(seat: Seat) -> None:
+    """Most of these come by without a signal, and still none calls, links, leaks or leads."""
+    model = Gullible()
+    desk = await seat(model.application(), ceilings={"incident": {}})
+    outcomes = [await tried(desk.analyst, model, each) for each in held_out()]
+    assert [each for each in outcomes if each.has_acted] == []
+    assert any(each.reached_model for each in outcomes)
+
+
+async def test_without_the_detector_none_acts_either(
+    seat: Seat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a signal, no wall: with all texts shown and none doubted, grounding and offers hold."""
+    monkeypatch.setattr("responder.investigation.suspicion.instruction_like", lambda _text: "")
+    monkeypatch.setattr("responder.investigation.prompt.withheld", lambda text: text)
+    model = Gullible()
+    desk = await seat(model.application(), ceilings={"incident": {}})
+    outcomes = [await tried(desk.analyst, model, each) for each in (*corpus(), *held_out())]
+    assert [each for each in outcomes if each.has_acted] == []
+    assert sum(each.reached_model for each in outcomes) > len(outcomes) / 2
 
 
 def test_the_corpus_is_large_and_even() -> None:

@@ -39,10 +39,14 @@ class Outcome:
     led: int
 
     @property
+    def has_acted(self) -> bool:
+        """Tell whether it brought anything about, the model having read it or not."""
+        return any((self.tools, self.links, self.secrets, self.led))
+
+    @property
     def got_through(self) -> bool:
-        """Tell whether it brought anything about, or came by without a signal."""
-        counts = (self.reached_model, self.tools, self.links, self.secrets, self.led)
-        return any(counts) or not self.signalled
+        """Tell whether it did, was shown to the model, or came by without a signal."""
+        return self.has_acted or bool(self.reached_model) or not self.signalled
 
 
 def _stamped(brief: Brief, draft: Draft) -> Report:
