@@ -92,17 +92,6 @@ def test_a_component_that_no_evidence_speaks_of_cannot_be_a_cause(brief: Brief) 
     assert "redis" in report.unverified[0].problem
 
 
-def test_a_cause_that_nothing_speaks_against_does_not_lead(brief: Brief) -> None:
-    """A true word about a component that is well makes it no cause."""
-    well = next(e for e in brief.evidence if e.facts.get("state") == "ok" and e.component)
-    name = well.component or ""
-    blamed = cause(f"the junior sees {name} as ok", well.id, component=name)
-    report = compose(brief, draft(blamed), (), STAMP)
-    assert report.causes[0].component == "engine"
-    assert any("bears out its first cause" in note for note in report.notes)
-    assert f"the junior sees {name} as ok" in {each.text for each in report.unverified}
-
-
 @pytest.mark.parametrize(("detail", "is_told"), [(UNCONFIGURED, False), ("no answer", True)])
 def test_a_source_is_missed_where_it_was_asked(brief: Brief, detail: str, *, is_told: bool) -> None:
     """What nobody configured stands in the ledger, and is no gap of the report."""

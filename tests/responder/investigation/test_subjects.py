@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from responder.investigation.compose import compose
 from responder.investigation.evidence import Evidence, Quantity, Status, Window
 from responder.investigation.grounding import Ground
 from responder.investigation.report import Claim
 from responder.investigation.subjects import clauses, shows_trouble
+from tests.responder.investigation.scene import Scene
+from tests.responder.investigation.test_compose import STAMP, brief_of, cause, draft
+from tests.responder.investigation.test_truths import hang
 
 NOON = 1_700_049_600.0
 NAMES = {"chat", "gateway", "scorer"}
@@ -116,3 +120,16 @@ def test_trouble_is_a_change_a_state_a_failure_or_an_event(
 ) -> None:
     """A series that stays as it was bears out no cause."""
     assert shows_trouble(given) is is_trouble
+
+
+def test_a_cause_that_nothing_speaks_against_does_not_lead() -> None:
+    """A true word about a component that is well makes it no cause."""
+    scene = Scene()
+    brief = brief_of(scene, *hang(scene))
+    well = next(e for e in brief.evidence if e.facts.get("state") == "ok" and e.component)
+    name = well.component or ""
+    blamed = cause(f"the junior sees {name} as ok", well.id, component=name)
+    report = compose(brief, draft(blamed), (), STAMP)
+    assert report.causes[0].component == "engine"
+    assert any("bears out its first cause" in note for note in report.notes)
+    assert f"the junior sees {name} as ok" in {each.text for each in report.unverified}
