@@ -16,7 +16,7 @@ from rich.console import Console
 from responder.investigation.evidence import CauseKind
 from responder.judging import command
 from responder.outlet import Outlet
-from responder.store import verdicts
+from responder.store import retention, verdicts
 from responder.store.engine import url_of
 from responder.store.store import Store
 from responder.verdict import (
@@ -209,6 +209,16 @@ async def test_two_at_once_are_both_kept(start: Start) -> None:
     assert statuses.count(400) == 5
     whole = await place.read(f"/api/v1/incidents/{identity}")
     assert len(whole["verdicts"]) == MOST_OF_AN_INCIDENT
+
+
+async def test_verdicts_go_with_their_incident(start: Start) -> None:
+    """Retention leaves none behind, and is not held up by one."""
+    place = await start()
+    identity = await reported(place)
+    assert (await judge(place, identity, CORRECTED))[0] == 200
+    await place.responder.store.write(lambda database: retention.delete(database, [identity]))
+    assert await place.responder.store.read(verdicts.judged) == {}
+    assert await place.incidents() == []
 
 
 async def test_a_store_knows_no_verdict_without_a_report(store: Store) -> None:
